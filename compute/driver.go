@@ -1,0 +1,169 @@
+// Package compute is the contract between Slipway and whatever runs virtual
+// machines: Driver, its vocabulary (Spec, Handle, Status) and nothing else.
+//
+// A driver knows no AWS noun, no account, no database and no image: it is
+// given file names, sizes and a machine id, and gives back what it saw.
+// Drivers live in compute/qemu and compute/fake; compute/computetest is the
+// one suite that all of them pass. What the evidence means is decided in work/.
+package compute
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// Driver runs machines. Every method may be called again after a crash of the
+// caller: calls are idempotent by machine ID, and a call for a machine that
+// does not exist is fault.NotFound unless the method says otherwise.
+// Machines outlive the process that started them.
+type Driver interface {
+	// Features tells what this driver and host can do. Cheap; never fails.
+	Features() Features
+
+	// Start makes the machine and lets it run. If a machine of this ID already
+	// runs, its handle is returned and nothing else happens. Errors:
+	// Unavailable (a missing program, too little memory), BadValue (spec).
+	// On error nothing is left behind: no process, socket or file.
+	Start(ctx context.Context, spec Spec) (Handle, error)
+
+	// Recover re-attaches to a machine after a restart of the caller. A handle
+	// whose processes are gone (or whose pid now belongs to someone else) gives
+	// a Status with State Gone and no error. Recovering twice is harmless.
+	Recover(ctx context.Context, h Handle) (Status, error)
+
+	// Status says what the machine does now. A machine that is not there has
+	// State Gone and no error.
+	Status(ctx context.Context, id string) (Status, error)
+
+	// List names every machine this driver has a trace of, also half-started
+	// and half-removed ones, so that orphans can be found.
+	List(ctx context.Context) ([]Status, error)
+
+	// Shutdown asks the guest to power off (agent when it answers, ACPI button
+	// otherwise) and waits until it has, or ctx ends (ctx.Err()).
+	Shutdown(ctx context.Context, id string) error
+
+	// Destroy ends the machine at once and removes its run directory and
+	// processes; nothing to do is success.
+	Destroy(ctx context.Context, id string) error
+
+	// Screenshot returns the screen as a PNG.
+	Screenshot(ctx context.Context, id string) ([]byte, error)
+
+	// Display opens a connection that speaks RFB (RFC 6143), the server's
+	// greeting first. The caller closes it. Several may be open at once.
+	Display(ctx context.Context, id string) (net.Conn, error)
+
+	// Observe reads the cheap signs of life: see Signs. It never changes the
+	// guest.
+	Observe(ctx context.Context, id string) (Signs, error)
+
+	// Agent asks the guest agent who it is. fault.NotAvailable while it does
+	// not answer; ctx bounds the wait.
+	Agent(ctx context.Context, id string) (GuestInfo, error)
+
+	// SerialLog returns the last max bytes of the serial console.
+	SerialLog(ctx context.Context, id string, max int64) ([]byte, error)
+}
+
+// Features is what callers decide by.
+type Features struct {
+	Name     string // "qemu", "fake"
+	Accel    string // "kvm", "tcg", "none": callers stretch their deadlines for tcg
+	TPM      bool   // a TPM 2.0 can be given to a guest
+	UEFI     bool
+	Missing  []string // programs or files that are absent; Start would be Unavailable
+	MemoryMB int64    // memory a new machine may take now; 0: unknown
+	CPUs     int
+}
+
+// Bus is how a disk is attached.
+type Bus string
+
+// Model is the network card a guest sees.
+type Model string
+
+const (
+	NVMe      Bus   = "nvme"
+	VirtioBlk Bus   = "virtio-blk"
+	E1000e    Model = "e1000e"
+	VirtioNet Model = "virtio-net"
+)
+
+// Spec is the machine wanted. ID is chosen by the caller, recorded before
+// Start, 1–40 characters of [a-z0-9-].
+type Spec struct {
+	ID       string
+	CPUs     int
+	MemoryMB int64
+	Disk     Disk
+	Bus      Bus   // NVMe when empty
+	NIC      Model // E1000e when empty
+	TPM      bool  // TPM 2.0, state fresh per machine
+	Labels   map[string]string
+}
+
+// Disk is a chain of files, the writable top first. Formats are always given
+// by the caller and never guessed from the bytes.
+type Disk struct {
+	Chain []File
+}
+
+// File is one layer of a disk.
+type File struct {
+	Path   string
+	Format string // "raw" or "qcow2"
+}
+
+// Handle finds a machine again after a restart. It is stored by the caller as
+// it is; drivers version what is inside Data.
+type Handle struct {
+	Driver string
+	ID     string
+	Data   []byte // JSON, private to the driver
+}
+
+// State of a machine.
+type State string
+
+const (
+	Running State = "running"
+	Off     State = "off"  // the guest powered off; the run directory is still there
+	Gone    State = "gone" // no trace, or only leftovers that Destroy removes
+	Paniced State = "paniced"
+)
+
+// Status of a machine.
+type Status struct {
+	ID       string
+	State    State
+	PID      int
+	Started  time.Time
+	MemoryMB int64
+	CPUs     int
+	Labels   map[string]string
+	Detail   string // for people
+}
+
+// Signs are what can be seen from outside without help from the guest.
+type Signs struct {
+	State State
+	// HandedOver: an operating system runs, not the firmware or a boot loader
+	// (the processor's interrupt table lies in the upper half of the address
+	// space, where every 64-bit kernel puts it and UEFI never does).
+	HandedOver bool
+	// Frames counts Ethernet frames the guest has sent since it started. The
+	// card has no boot ROM, so the firmware sends none.
+	Frames int64
+	// Resets counts resets of the machine since its start.
+	Resets int
+}
+
+// GuestInfo is what the guest agent says.
+type GuestInfo struct {
+	OSID    string // "mswindows", "debian"
+	Name    string
+	Version string
+	Kernel  string
+}

@@ -1,0 +1,52 @@
+package domain
+
+// AMI is an EC2 machine image: attributes somebody registered, and snapshots.
+type AMI struct {
+	Meta `json:"-"` // Key.Name is the id, ami-…
+
+	Label        string // the image's name, unique in account and Region
+	Description  string
+	Architecture string
+	VirtType     string
+	BootMode     string
+	TPM          string // "v2.0" or ""
+	ENA          bool
+	RootDevice   string
+	Platform     string // "windows" or "": read from the disk, never believed
+	Details      string // PlatformDetails: "Windows", "Linux/UNIX"
+	Public       bool
+	Mappings     []Mapping
+	Tags         Tags
+}
+
+// Mapping is one block device of an AMI.
+type Mapping struct {
+	Device     string
+	SnapshotID string
+	SizeGiB    int64
+	VolumeType string
+	Encrypted  bool
+	Keep       bool // DeleteOnTermination=false
+	IOPS       int64
+	Throughput int64
+}
+
+func (a *AMI) Alias() string { return a.Label }
+func (*AMI) Schema() int     { return 1 }
+
+const (
+	AMIAvailable    State = "available"
+	AMIDeregistered State = "deregistered"
+)
+
+// AMIAskDeregister removes an AMI.
+const AMIAskDeregister Event = "ask-deregister"
+
+// AMIMachine: a registered AMI is available at once, since its snapshots must
+// be complete.
+var AMIMachine = &Machine{
+	Kind: KindAMI, Initial: AMIAvailable,
+	States: []State{AMIAvailable, AMIDeregistered}, Final: []State{AMIDeregistered},
+	Events: []Event{AMIAskDeregister},
+	Rules:  []Rule{{AMIAvailable, AMIAskDeregister, Accept, AMIDeregistered}, {AMIDeregistered, AMIAskDeregister, Ignore, ""}},
+}

@@ -1,0 +1,80 @@
+package domain
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// IDs mints identifiers in AWS's forms from a source of randomness.
+type IDs struct{ Rand io.Reader }
+
+// RandomIDs mints from the system's randomness.
+var RandomIDs = IDs{Rand: rand.Reader}
+
+func (g IDs) bytes(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(g.Rand, b); err != nil {
+		// A machine without randomness cannot mint unique names or secrets.
+		panic("no randomness: " + err.Error())
+	}
+	return b
+}
+
+func (g IDs) hex17(prefix string) string { return prefix + hex.EncodeToString(g.bytes(9))[:17] }
+
+// AMI mints an ami-… id; 17 hexadecimal digits satisfy every client's pattern.
+func (g IDs) AMI() string { return g.hex17("ami-") }
+
+// Snapshot mints a snap-… id.
+func (g IDs) Snapshot() string { return g.hex17("snap-") }
+
+// UUID mints a version 4 UUID (RFC 9562).
+func (g IDs) UUID() string {
+	b := g.bytes(16)
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Job mints a job id: short enough to type, safe as a file name.
+func (g IDs) Job() string { return "job-" + hex.EncodeToString(g.bytes(6)) }
+
+const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+func (g IDs) letters(prefix string, n int) string {
+	var s strings.Builder
+	s.WriteString(prefix)
+	for _, b := range g.bytes(n) {
+		s.WriteByte(base32[b&31])
+	}
+	return s.String()
+}
+
+// AccessKey mints an access key id (AKIA + 16).
+func (g IDs) AccessKey() string { return g.letters("AKIA", 16) }
+
+// RoleID mints a role's unique id (AROA + 17).
+func (g IDs) RoleID() string { return g.letters("AROA", 17) }
+
+// Secret mints a 40-character secret access key.
+func (g IDs) Secret() string { return hex.EncodeToString(g.bytes(20)) }
+
+// ARN builds an Amazon resource name in the standard partition.
+func ARN(service, region, account, resource string) string {
+	return "arn:aws:" + service + ":" + region + ":" + account + ":" + resource
+}
+
+// ImageARN is the ARN of an AppStream image.
+func ImageARN(k Key) string { return ARN("appstream", k.Region, k.Account, "image/"+k.Name) }
+
+// RoleARN is the ARN of a role, its path included.
+func (r *Role) ARN() string {
+	path := r.Path
+	if path == "" {
+		path = "/"
+	}
+	return ARN("iam", "", r.Key.Account, "role"+path+r.Key.Name)
+}

@@ -1,0 +1,158 @@
+package domain
+
+import (
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Image is an AppStream image: a sealed disk with a name, an application
+// catalogue and the record of how it was proved to work. It refers to its disk;
+// making or exporting one moves no bytes.
+type Image struct {
+	Meta `json:"-"`
+
+	DisplayName string
+	Description string
+	Type        string // NATIVE, CUSTOM, BYOL
+	Platform    string // AWS's platform word; "" when AWS has none for this guest
+	Visibility  string // PRIVATE, SHARED, PUBLIC
+	Disk        string // digest of the sealed disk
+	DiskBytes   int64
+	SourceAMI   string
+	RoleARN     string
+	AgentPolicy string // CURRENT_LATEST or ALWAYS_LATEST
+	Families    []string
+	Catalog     []Application
+	Tags        Tags
+	// Intended is the instance type of the runtime validation; "" when none
+	// was asked for.
+	Intended string
+
+	Reason   *StateReason
+	Errors   []ImageError
+	Findings []Finding // what the rules said about the disk, waivers included
+	Evidence Evidence
+}
+
+// Application is one entry of an image's catalogue.
+type Application struct {
+	Name             string
+	DisplayName      string
+	Path             string
+	IconPath         string
+	ManifestPath     string
+	WorkingDirectory string
+	Parameters       string
+}
+
+// StateReason says why a resource is in its state.
+type StateReason struct{ Code, Message string }
+
+// ImageError is one thing that was wrong with an image.
+type ImageError struct {
+	Code    string
+	Message string
+	At      time.Time
+}
+
+// Finding is what one rule said about a disk.
+type Finding struct {
+	Rule     string
+	Severity string // block, waived, info
+	Found    string
+	Remedy   string
+	Source   string
+	Code     string
+}
+
+// Evidence is how far a booted guest got up the ladder.
+type Evidence struct {
+	Rungs      []Rung
+	Screenshot string // file name below the data directory; "" when none was taken
+	SerialLog  string
+	Machine    string // what the guest ran on, for people
+	BootMillis int64
+}
+
+// Rung is one step of the evidence ladder.
+type Rung struct {
+	Name    string
+	Reached bool
+	After   time.Duration // since the machine started
+	Detail  string
+	Needed  bool // a guest that never reaches it fails the validation
+}
+
+func (*Image) Alias() string { return "" }
+func (*Image) Schema() int   { return 1 }
+
+// ImageQuota is how many images an account may have in a Region unless it was
+// changed.
+const ImageQuota = 10
+
+const (
+	ImagePending    State = "PENDING"
+	ImageAvailable  State = "AVAILABLE"
+	ImageFailed     State = "FAILED"
+	ImageCopying    State = "COPYING"
+	ImageDeleting   State = "DELETING"
+	ImageCreating   State = "CREATING"
+	ImageImporting  State = "IMPORTING"
+	ImageValidating State = "VALIDATING"
+)
+
+const (
+	ImageImportBegun Event = "import-begun"
+	ImageBootBegun   Event = "validation-begun"
+	ImageReady       Event = "ready"
+	ImageBroke       Event = "failed"
+	ImageAskDelete   Event = "ask-delete"
+)
+
+// ImageMachine is the life of an imported image. The order of IMPORTING and
+// VALIDATING is ours (AWS documents the words, not the order); deletion is
+// refused until the work on an image has ended.
+var ImageMachine = &Machine{
+	Kind:    KindImage,
+	Initial: ImagePending,
+	States:  []State{ImagePending, ImageImporting, ImageValidating, ImageAvailable, ImageFailed, ImageDeleting},
+	Final:   []State{ImageDeleting},
+	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageReady, ImageBroke, ImageAskDelete},
+	Rules: []Rule{
+		{ImagePending, ImageImportBegun, Accept, ImageImporting},
+		{ImageImporting, ImageImportBegun, Ignore, ""},
+		{ImageImporting, ImageBootBegun, Accept, ImageValidating},
+		{ImageValidating, ImageBootBegun, Ignore, ""},
+		{ImageImporting, ImageReady, Accept, ImageAvailable},
+		{ImageValidating, ImageReady, Accept, ImageAvailable},
+		{ImageAvailable, ImageReady, Ignore, ""},
+		{ImagePending, ImageBroke, Accept, ImageFailed},
+		{ImageImporting, ImageBroke, Accept, ImageFailed},
+		{ImageValidating, ImageBroke, Accept, ImageFailed},
+		{ImageFailed, ImageBroke, Ignore, ""},
+		{ImageAvailable, ImageAskDelete, Accept, ImageDeleting},
+		{ImageFailed, ImageAskDelete, Accept, ImageDeleting},
+		{ImageDeleting, ImageAskDelete, Ignore, ""},
+	},
+}
+
+var reservedName = regexp.MustCompile(`(?i)^(aws|appstream|amazon)`)
+
+// ReservedImageName tells whether a name begins with a prefix that belongs to
+// the service (AppStream developer guide, administer images).
+func ReservedImageName(name string) bool { return reservedName.MatchString(name) }
+
+// RepeatedApplication names the first application that appears twice in a
+// catalogue, "" when all are distinct.
+func RepeatedApplication(apps []Application) string {
+	seen := map[string]bool{}
+	for _, a := range apps {
+		n := strings.ToLower(a.Name)
+		if seen[n] {
+			return a.Name
+		}
+		seen[n] = true
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+package domain
+
+import "encoding/json"
+
+// Snapshot is an EBS snapshot: first an upload that takes blocks, then a
+// reference to a sealed disk.
+type Snapshot struct {
+	Meta `json:"-"` // Key.Name is the id, snap-…
+
+	SizeGiB     int64
+	Description string
+	ClientToken string
+	Tags        Tags
+	Disk        string // digest once completed
+	Blocks      int64  // ChangedBlocksCount the client declared
+	Problem     string // why it is in state error
+}
+
+func (s *Snapshot) Alias() string { return s.ClientToken }
+func (*Snapshot) Schema() int     { return 1 }
+
+const (
+	SnapshotPending   State = "pending"
+	SnapshotSealing   State = "sealing" // shown to clients as pending
+	SnapshotCompleted State = "completed"
+	SnapshotError     State = "error"
+)
+
+const (
+	SnapshotAskComplete Event = "ask-complete"
+	SnapshotSealed      Event = "sealed"
+	SnapshotBroke       Event = "failed"
+)
+
+// SnapshotMachine: blocks are taken in pending only; a failed seal may be tried
+// again by completing once more.
+var SnapshotMachine = &Machine{
+	Kind: KindSnapshot, Initial: SnapshotPending,
+	States: []State{SnapshotPending, SnapshotSealing, SnapshotCompleted, SnapshotError},
+	Final:  []State{SnapshotCompleted, SnapshotError},
+	Events: []Event{SnapshotAskComplete, SnapshotSealed, SnapshotBroke},
+	Rules: []Rule{
+		{SnapshotPending, SnapshotAskComplete, Accept, SnapshotSealing},
+		{SnapshotSealing, SnapshotAskComplete, Ignore, ""},
+		{SnapshotCompleted, SnapshotAskComplete, Ignore, ""},
+		{SnapshotSealing, SnapshotSealed, Accept, SnapshotCompleted},
+		{SnapshotCompleted, SnapshotSealed, Ignore, ""},
+		{SnapshotSealing, SnapshotBroke, Accept, SnapshotError},
+		{SnapshotError, SnapshotBroke, Ignore, ""},
+	},
+}
+
+// Disk is a sealed disk as the store knows it: its size and what the
+// inspection saw. Key.Name is the digest.
+type Disk struct {
+	Meta `json:"-"`
+
+	SizeBytes int64
+	DataBytes int64
+	Inspector int             // version of the inspector that wrote Facts; 0: not inspected
+	Facts     json.RawMessage // disk/facts.Facts
+	Problem   string          // why it could not be inspected
+}
+
+func (*Disk) Alias() string { return "" }
+func (*Disk) Schema() int   { return 1 }
+
+// DiskKey is the key of the sealed disk with this digest.
+func DiskKey(digest string) Key { return Key{Kind: KindDisk, Name: digest} }

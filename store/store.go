@@ -1,0 +1,129 @@
+// Package store is the contract for keeping what Slipway knows: resources,
+// references between them, jobs and the event log, written together in one
+// transaction.
+//
+// It knows nouns only as documents (domain.Noun): adding a noun needs no new
+// SQL and no new method. Backends live below (store/sqlite); store/storetest is
+// the one suite they pass. Nothing here decides who may do what.
+package store
+
+import (
+	"context"
+	"time"
+
+	"slipway/domain"
+)
+
+// Store keeps state durably. One process owns it at a time.
+type Store interface {
+	// View runs f on a consistent snapshot. Views run beside each other and
+	// beside one Update.
+	View(ctx context.Context, f func(Tx) error) error
+	// Update runs f in the one writing transaction. f's error rolls everything
+	// back and is returned as it is. When Update returns nil, all of it is on
+	// stable storage. f may be run once only.
+	Update(ctx context.Context, f func(Tx) error) error
+	// Epoch is the boot epoch: grows by one each time the store is opened.
+	Epoch() int64
+	// Changed returns a channel that is closed at the next commit of an Update;
+	// get it before looking, to miss nothing.
+	Changed() <-chan struct{}
+	Close() error
+}
+
+// Tx is a transaction. Documents handed out are the caller's own copies.
+// Writing methods in a View are fault.Internal.
+type Tx interface {
+	// Now is one moment for the whole transaction, UTC, microseconds.
+	Now() time.Time
+
+	// Get reads the resource of n's key type into n: fills the document and
+	// Head(). fault.NotFound when it is not there.
+	Get(key domain.Key, n domain.Noun) error
+	// Insert creates n at n.Head().Key in the noun's initial state and fills
+	// its Head. fault.Exists when the key is taken.
+	Insert(n domain.Noun) error
+	// Put writes n's document and alias, not its state. fault.Busy when the
+	// row's version is not n.Head().Version any more; NotFound when it is gone.
+	Put(n domain.Noun) error
+	// Delete removes the resource and the references it holds. Repeatable.
+	// References to it are the caller's business (see Referrers).
+	Delete(key domain.Key) error
+	// Query walks resources in order of name and calls f with a decoder for
+	// each row until f returns false or an error.
+	Query(q Query, f func(Row) (more bool, err error)) error
+	// Count counts what Query would walk (After and Limit ignored).
+	Count(q Query) (int, error)
+
+	// Move sends an event to the resource's state machine. On Accept the new
+	// state is written and a log entry appended; on Ignore nothing happens; on
+	// Refuse the error is fault.WrongState naming state and event. n may be nil;
+	// otherwise it must be the resource as read in this transaction: its
+	// document is written too and its Head updated.
+	Move(key domain.Key, on domain.Event, detail string, n domain.Noun) (domain.Verdict, error)
+
+	// Refer records that from uses to; repeatable. The target need not exist.
+	Refer(from, to domain.Key) error
+	// Unrefer takes that back; repeatable.
+	Unrefer(from, to domain.Key) error
+	// Referrers lists who uses to, ordered; kinds empty means any.
+	Referrers(to domain.Key, kinds ...domain.Kind) ([]domain.Key, error)
+	// References lists what from uses.
+	References(from domain.Key) ([]domain.Key, error)
+
+	// Append adds an entry to the event log; Seq and At are filled in.
+	Append(e domain.LogEntry) error
+	// Events reads the log after seq, oldest first; key nil means all.
+	Events(key *domain.Key, after int64, limit int) ([]domain.LogEntry, error)
+
+	// PutJob inserts or replaces a job by ID.
+	PutJob(j *domain.Job) error
+	// Job reads one; fault.NotFound.
+	Job(id string) (*domain.Job, error)
+	// Jobs lists jobs, newest first.
+	Jobs(q JobQuery) ([]*domain.Job, error)
+}
+
+// Query selects resources of one kind.
+type Query struct {
+	Kind    domain.Kind
+	Account string // "" means any
+	Region  string // "" means any
+	Names   []string
+	Alias   string
+	States  []domain.State
+	After   string // names after this one
+	Limit   int    // 0: no limit
+}
+
+// Row is one resource of a Query.
+type Row interface {
+	Key() domain.Key
+	State() domain.State
+	Decode(n domain.Noun) error
+}
+
+// JobQuery selects jobs.
+type JobQuery struct {
+	Statuses []domain.JobStatus
+	Subject  *domain.Key
+	Workflow string
+	Limit    int
+}
+
+// List reads all resources a query selects, decoded.
+func List[T any, P interface {
+	*T
+	domain.Noun
+}](tx Tx, q Query) ([]P, error) {
+	var out []P
+	err := tx.Query(q, func(r Row) (bool, error) {
+		n := P(new(T))
+		if err := r.Decode(n); err != nil {
+			return false, err
+		}
+		out = append(out, n)
+		return true, nil
+	})
+	return out, err
+}
