@@ -40,8 +40,11 @@ type Job struct {
 	Epoch    int64           // boot epoch of the process that claimed it; 0 when unclaimed
 	Cancel   string          // why somebody asked for it to stop; "" when nobody did
 	Progress Progress
-	Error    string // public
-	Private  string // for the log
+	Error    string    // public: why it is or was undone, or waits for an operator
+	Fault    string    // the fault kind's name that goes with Error; "" when Error is ""
+	Code     string    // the stable word that goes with Error; may be empty
+	Private  string    // for the log
+	Held     JobStatus // in status operator: the status in which it goes on
 	Log      []StepRun
 	Created  time.Time
 	Updated  time.Time

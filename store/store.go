@@ -17,17 +17,20 @@ import (
 // Store keeps state durably. One process owns it at a time.
 type Store interface {
 	// View runs f on a consistent snapshot. Views run beside each other and
-	// beside one Update.
+	// beside one Update. f must not call View or Update (few readers exist).
 	View(ctx context.Context, f func(Tx) error) error
 	// Update runs f in the one writing transaction. f's error rolls everything
 	// back and is returned as it is. When Update returns nil, all of it is on
-	// stable storage. f may be run once only.
+	// stable storage. f may be run once only, and must not call View or Update.
+	// After an error, what f did to its own copies (Head included) means nothing.
 	Update(ctx context.Context, f func(Tx) error) error
 	// Epoch is the boot epoch: grows by one each time the store is opened.
 	Epoch() int64
-	// Changed returns a channel that is closed at the next commit of an Update;
-	// get it before looking, to miss nothing.
+	// Changed returns a channel that is closed at the next commit of an Update
+	// that wrote something; get it before looking, to miss nothing.
 	Changed() <-chan struct{}
+	// Close waits for what runs and lets another process own the data.
+	// Repeatable; View and Update are fault.Unavailable afterwards.
 	Close() error
 }
 
@@ -41,25 +44,30 @@ type Tx interface {
 	// Head(). fault.NotFound when it is not there.
 	Get(key domain.Key, n domain.Noun) error
 	// Insert creates n at n.Head().Key in the noun's initial state and fills
-	// its Head. fault.Exists when the key is taken.
+	// its Head: version 1, created and updated Now. fault.Exists when the key
+	// is taken.
 	Insert(n domain.Noun) error
-	// Put writes n's document and alias, not its state. fault.Busy when the
-	// row's version is not n.Head().Version any more; NotFound when it is gone.
+	// Put writes n's document and alias, not its state, and updates its Head.
+	// fault.Busy when the row's version is not n.Head().Version any more;
+	// NotFound when it is gone.
 	Put(n domain.Noun) error
 	// Delete removes the resource and the references it holds. Repeatable.
 	// References to it are the caller's business (see Referrers).
 	Delete(key domain.Key) error
-	// Query walks resources in order of name and calls f with a decoder for
-	// each row until f returns false or an error.
+	// Query walks resources in order of name (then account, then Region) and
+	// calls f with a decoder for each row until f returns false or an error,
+	// which Query returns as it is. f may use the transaction; a row f has not
+	// been given yet may or may not show what f wrote.
 	Query(q Query, f func(Row) (more bool, err error)) error
 	// Count counts what Query would walk (After and Limit ignored).
 	Count(q Query) (int, error)
 
 	// Move sends an event to the resource's state machine. On Accept the new
-	// state is written and a log entry appended; on Ignore nothing happens; on
-	// Refuse the error is fault.WrongState naming state and event. n may be nil;
-	// otherwise it must be the resource as read in this transaction: its
-	// document is written too and its Head updated.
+	// state is written and a log entry appended; on Ignore nothing is written;
+	// on Refuse the error is fault.WrongState naming state and event; NotFound
+	// when there is no such resource. n may be nil; otherwise it must be the
+	// resource as read in this transaction (else fault.Busy): its document is
+	// written too and its Head updated. On Ignore n's changes are not written.
 	Move(key domain.Key, on domain.Event, detail string, n domain.Noun) (domain.Verdict, error)
 
 	// Refer records that from uses to; repeatable. The target need not exist.
@@ -73,27 +81,29 @@ type Tx interface {
 
 	// Append adds an entry to the event log; Seq and At are filled in.
 	Append(e domain.LogEntry) error
-	// Events reads the log after seq, oldest first; key nil means all.
+	// Events reads the log after seq, oldest first; key nil means all, limit 0
+	// no limit.
 	Events(key *domain.Key, after int64, limit int) ([]domain.LogEntry, error)
 
-	// PutJob inserts or replaces a job by ID.
+	// PutJob inserts or replaces a job by ID; fills in Updated, and Created
+	// when it is zero. To change a job, read it in the same transaction.
 	PutJob(j *domain.Job) error
 	// Job reads one; fault.NotFound.
 	Job(id string) (*domain.Job, error)
-	// Jobs lists jobs, newest first.
+	// Jobs lists jobs, newest first (but see JobQuery.Due).
 	Jobs(q JobQuery) ([]*domain.Job, error)
 }
 
 // Query selects resources of one kind.
 type Query struct {
 	Kind    domain.Kind
-	Account string // "" means any
-	Region  string // "" means any
-	Names   []string
-	Alias   string
-	States  []domain.State
-	After   string // names after this one
-	Limit   int    // 0: no limit
+	Account string         // "" means any
+	Region  string         // "" means any
+	Names   []string       // empty means any
+	Alias   string         // "" means any
+	States  []domain.State // empty means any
+	After   string         // names after this one, for paging in one account and Region
+	Limit   int            // 0: no limit
 }
 
 // Row is one resource of a Query.
@@ -108,7 +118,10 @@ type JobQuery struct {
 	Statuses []domain.JobStatus
 	Subject  *domain.Key
 	Workflow string
-	Limit    int
+	// Due, when not zero, selects jobs whose NextRun is not after it, and
+	// orders them by NextRun, the longest due first.
+	Due   time.Time
+	Limit int // 0: no limit
 }
 
 // List reads all resources a query selects, decoded.
