@@ -76,3 +76,11 @@ type LogEntry struct {
 	To     State
 	Detail string
 }
+
+// The workflows that use cases start; work/ defines their steps.
+const (
+	FlowSnapshotSeal = "snapshot-seal"
+	FlowImageImport  = "image-import"
+	FlowImageDelete  = "image-delete"
+	FlowImageExport  = "image-export"
+)
