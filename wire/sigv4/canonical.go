@@ -20,8 +20,8 @@ const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 )
 
-// canonicalRequest is step 1 of the algorithm. path is already canonical.
-func canonicalRequest(r *http.Request, path string, signed []string, payloadHash string) string {
+// canonicalRequest is step 1 of the algorithm. host and path are already canonical.
+func canonicalRequest(r *http.Request, host, path string, signed []string, payloadHash string) string {
 	var b strings.Builder
 	b.WriteString(r.Method)
 	b.WriteByte('\n')
@@ -32,7 +32,7 @@ func canonicalRequest(r *http.Request, path string, signed []string, payloadHash
 	for _, name := range signed {
 		b.WriteString(name)
 		b.WriteByte(':')
-		b.WriteString(canonicalHeader(r, name))
+		b.WriteString(canonicalHeader(r, host, name))
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
@@ -44,11 +44,11 @@ func canonicalRequest(r *http.Request, path string, signed []string, payloadHash
 
 // canonicalHeader folds all values of one header. net/http keeps three of them
 // outside the header map.
-func canonicalHeader(r *http.Request, name string) string {
+func canonicalHeader(r *http.Request, host, name string) string {
 	values := r.Header.Values(name)
 	switch {
 	case name == "host":
-		values = []string{requestHost(r)}
+		values = []string{host}
 	case name == "content-length" && len(values) == 0 && r.ContentLength >= 0:
 		values = []string{strconv.FormatInt(r.ContentLength, 10)}
 	case name == "transfer-encoding" && len(values) == 0:
@@ -61,13 +61,20 @@ func canonicalHeader(r *http.Request, name string) string {
 	return strings.Join(folded, ",")
 }
 
-// requestHost works on both sides: a server's request has Host, a client's may
-// have it in the URL only.
-func requestHost(r *http.Request) string {
-	if r.Host != "" {
-		return r.Host
+// canonicalHosts lists the forms of the host that may have been signed. A
+// server's request has it in Host, a client's perhaps in the URL only. The Go
+// SDK signs a default port away but leaves it in a presigned URL.
+func canonicalHosts(r *http.Request) []string {
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
 	}
-	return r.URL.Host
+	for _, port := range []string{":80", ":443"} {
+		if bare, ok := strings.CutSuffix(host, port); ok {
+			return []string{host, bare}
+		}
+	}
+	return []string{host}
 }
 
 // squeeze trims a header value and turns runs of spaces into one. Only the

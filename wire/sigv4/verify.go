@@ -165,11 +165,13 @@ func matching(r *http.Request, p *proof, secret string, hashes []string) string 
 	if err != nil || len(given) != 32 {
 		return ""
 	}
-	for _, path := range canonicalPaths(r.URL) {
-		for _, hash := range hashes {
-			c := canonicalRequest(r, path, p.signed, hash)
-			if subtle.ConstantTimeCompare(given, signature(secret, p.Scope, stringToSign(p.stamp, p.Scope.String(), c))) == 1 {
-				return hash
+	for _, host := range canonicalHosts(r) {
+		for _, path := range canonicalPaths(r.URL) {
+			for _, hash := range hashes {
+				toSign := stringToSign(p.stamp, p.Scope.String(), canonicalRequest(r, host, path, p.signed, hash))
+				if subtle.ConstantTimeCompare(given, signature(secret, p.Scope, toSign)) == 1 {
+					return hash
+				}
 			}
 		}
 	}
