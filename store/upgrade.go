@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"reflect"
 
 	"slipway/domain"
 	"slipway/fault"
@@ -16,7 +17,7 @@ type Upgrade func(doc json.RawMessage) (json.RawMessage, error)
 type Upgrades map[domain.Kind][]Upgrade
 
 // Decode reads a stored document of the given schema version into n, upgrading
-// it first. A document newer than the program is fault.Internal: guessing would
+// it first; nothing of what n held before is left, its Head included. A document newer than the program is fault.Internal: guessing would
 // lose what the newer program wrote.
 func (u Upgrades) Decode(kind domain.Kind, schema int, doc []byte, n domain.Noun) error {
 	want := n.Schema()
@@ -33,6 +34,8 @@ func (u Upgrades) Decode(kind domain.Kind, schema int, doc []byte, n domain.Noun
 			return fault.Wrap(fault.Internal, err, "A %s of schema %d could not be upgraded.", kind, v)
 		}
 	}
+	// n may have been used before: what the document leaves out must be zero.
+	reflect.ValueOf(n).Elem().SetZero()
 	if err := json.Unmarshal(doc, n); err != nil {
 		return fault.Wrap(fault.Internal, err, "A stored %s cannot be read.", kind)
 	}

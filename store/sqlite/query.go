@@ -1,0 +1,153 @@
+package sqlite
+
+import (
+	"database/sql"
+	"strings"
+
+	"slipway/domain"
+	"slipway/store"
+)
+
+const rowColumns = `kind, account, region, name, state, version, schema, created, updated, doc`
+
+// row is one resource as it is stored; decoding waits until somebody wants it.
+type row struct {
+	t                *tx
+	key              domain.Key
+	state            domain.State
+	version          int64
+	schema           int
+	created, updated int64
+	doc              []byte
+}
+
+func (r *row) dest() []any {
+	return []any{&r.key.Kind, &r.key.Account, &r.key.Region, &r.key.Name, &r.state, &r.version, &r.schema,
+		&r.created, &r.updated, &r.doc}
+}
+
+func (r *row) Key() domain.Key     { return r.key }
+func (r *row) State() domain.State { return r.state }
+
+func (r *row) Decode(n domain.Noun) error {
+	if err := r.t.d.opts.Upgrades.Decode(r.key.Kind, r.schema, r.doc, n); err != nil {
+		return err
+	}
+	*n.Head() = domain.Meta{Key: r.key, State: r.state, Version: r.version,
+		Created: fromMicros(r.created), Updated: fromMicros(r.updated)}
+	return nil
+}
+
+// where is a condition under construction.
+type where struct {
+	text strings.Builder
+	args []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	if w.text.Len() == 0 {
+		w.text.WriteString(" WHERE ")
+	} else {
+		w.text.WriteString(" AND ")
+	}
+	w.text.WriteString(cond)
+	w.args = append(w.args, args...)
+}
+
+// in adds "column is one of values". The list is filled up to a power of two
+// with its last value, so that few distinct statements are prepared.
+func in[T ~string](w *where, column string, values []T) {
+	if len(values) == 0 {
+		return
+	}
+	n := 1
+	for n < len(values) {
+		n *= 2
+	}
+	args := make([]any, n)
+	for i := range args {
+		args[i] = string(values[min(i, len(values)-1)])
+	}
+	w.and(column+" IN (?"+strings.Repeat(", ?", n-1)+")", args...)
+}
+
+func (w *where) query(q store.Query) {
+	w.and("kind = ?", string(q.Kind))
+	if q.Account != "" {
+		w.and("account = ?", q.Account)
+	}
+	if q.Region != "" {
+		w.and("region = ?", q.Region)
+	}
+	if q.Alias != "" {
+		w.and("alias = ?", q.Alias)
+	}
+	in(w, "name", q.Names)
+	in(w, "state", q.States)
+}
+
+// batch is how many rows are read before f sees the first: the statement must
+// be finished by then, since f may use it again.
+const batch = 128
+
+func (t *tx) Query(q store.Query, f func(store.Row) (bool, error)) error {
+	after, started, left := domain.Key{}, false, q.Limit
+	for {
+		if err := t.mayRead(); err != nil {
+			return err
+		}
+		n := batch
+		if q.Limit > 0 {
+			n = min(n, left)
+		}
+		rows, err := t.page(q, after, started, n)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			more, err := f(r)
+			if err != nil || !more {
+				return err
+			}
+		}
+		left -= len(rows)
+		if len(rows) < n || q.Limit > 0 && left == 0 {
+			return nil
+		}
+		after, started = rows[n-1].key, true
+	}
+}
+
+// page reads the next n rows of a query: those behind the row after when the
+// walk has begun, else those behind the query's own After.
+func (t *tx) page(q store.Query, after domain.Key, started bool, n int) ([]*row, error) {
+	w := &where{}
+	w.query(q)
+	switch {
+	case started && q.Account != "" && q.Region != "":
+		w.and("name > ?", after.Name)
+	case started:
+		w.and("(name, account, region) > (?, ?, ?)", after.Name, after.Account, after.Region)
+	case q.After != "":
+		w.and("name > ?", q.After)
+	}
+	text := `SELECT ` + rowColumns + ` FROM resource` + w.text.String() + ` ORDER BY name, account, region LIMIT ?`
+	var out []*row
+	err := t.s.rows(text, append(w.args, n), func(rs *sql.Rows) error {
+		r := &row{t: t}
+		out = append(out, r)
+		return rs.Scan(r.dest()...)
+	})
+	return out, err
+}
+
+func (t *tx) Count(q store.Query) (int, error) {
+	if err := t.mayRead(); err != nil {
+		return 0, err
+	}
+	w := &where{}
+	w.query(q)
+	var n int
+	_, err := t.s.row(`SELECT COUNT(*) FROM resource`+w.text.String(), w.args, &n)
+	return n, err
+}

@@ -1,0 +1,212 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"slipway/domain"
+	"slipway/fault"
+)
+
+// tx is a transaction on a session; it lives no longer than the function it was
+// given to.
+type tx struct {
+	ctx    context.Context
+	s      *session
+	d      *db
+	writes bool
+	wrote  bool
+	now    time.Time
+}
+
+func (t *tx) Now() time.Time { return t.now }
+
+// mayRead is asked before each reading method.
+func (t *tx) mayRead() error {
+	if t.ctx.Err() != nil {
+		return interrupted(t.ctx)
+	}
+	return nil
+}
+
+// mayWrite is asked before each writing method.
+func (t *tx) mayWrite() error {
+	if !t.writes {
+		return fault.New(fault.Internal, "A view may not write.")
+	}
+	if err := t.mayRead(); err != nil {
+		return err
+	}
+	t.wrote = true
+	return nil
+}
+
+// Times are stored as whole microseconds since 1970, UTC; the zero time as the
+// smallest number, since it lies before what fits.
+const never = -1 << 63
+
+func toMicros(at time.Time) int64 {
+	if at.IsZero() {
+		return never
+	}
+	return at.UnixMicro()
+}
+
+func fromMicros(us int64) time.Time {
+	if us == never {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+func keyArgs(k domain.Key) []any {
+	return []any{string(k.Kind), k.Account, k.Region, k.Name}
+}
+
+const whereKey = ` WHERE kind = ? AND account = ? AND region = ? AND name = ?`
+
+func missing(k domain.Key) error {
+	return fault.New(fault.NotFound, "The %s %s does not exist.", k.Kind, k.Name)
+}
+
+func encode(n domain.Noun) (string, error) {
+	b, err := json.Marshal(n)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "A %s cannot be stored.", n.Head().Key.Kind)
+	}
+	return string(b), nil
+}
+
+func (t *tx) Get(key domain.Key, n domain.Noun) error {
+	if err := t.mayRead(); err != nil {
+		return err
+	}
+	r := row{t: t}
+	ok, err := t.s.row(`SELECT `+rowColumns+` FROM resource`+whereKey, keyArgs(key), r.dest()...)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return missing(key)
+	}
+	return r.Decode(n)
+}
+
+func (t *tx) Insert(n domain.Noun) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	h := n.Head()
+	if h.Key.Kind == "" || h.Key.Name == "" {
+		return fault.New(fault.Internal, "A resource needs a kind and a name.")
+	}
+	doc, err := encode(n)
+	if err != nil {
+		return err
+	}
+	state, at := domain.InitialState(h.Key.Kind), toMicros(t.now)
+	made, err := t.s.change(`INSERT INTO resource (kind, account, region, name, alias, state, version, schema, created, updated, doc)
+		VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (kind, account, region, name) DO NOTHING`,
+		append(keyArgs(h.Key), n.Alias(), string(state), n.Schema(), at, at, doc)...)
+	if err != nil {
+		return err
+	}
+	if made == 0 {
+		return fault.New(fault.Exists, "The %s %s already exists.", h.Key.Kind, h.Key.Name)
+	}
+	h.State, h.Version, h.Created, h.Updated = state, 1, t.now, t.now
+	return nil
+}
+
+func (t *tx) Put(n domain.Noun) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	h := n.Head()
+	state, version, err := t.stateOf(h.Key)
+	if err != nil {
+		return err
+	}
+	if version != h.Version {
+		return stale(h.Key)
+	}
+	return t.store(n, state, version)
+}
+
+func stale(k domain.Key) error {
+	return fault.New(fault.Busy, "The %s %s was changed by another request at the same time.", k.Kind, k.Name)
+}
+
+// stateOf reads what is needed before a write.
+func (t *tx) stateOf(k domain.Key) (state domain.State, version int64, err error) {
+	ok, err := t.s.row(`SELECT state, version FROM resource`+whereKey, keyArgs(k), &state, &version)
+	if err == nil && !ok {
+		err = missing(k)
+	}
+	return state, version, err
+}
+
+// store writes n over the row, whose version is the given one.
+func (t *tx) store(n domain.Noun, state domain.State, version int64) error {
+	h := n.Head()
+	doc, err := encode(n)
+	if err != nil {
+		return err
+	}
+	args := []any{n.Alias(), string(state), version + 1, n.Schema(), toMicros(t.now), doc}
+	err = t.s.exec(`UPDATE resource SET alias = ?, state = ?, version = ?, schema = ?, updated = ?, doc = ?`+whereKey,
+		append(args, keyArgs(h.Key)...)...)
+	if err != nil {
+		return err
+	}
+	h.State, h.Version, h.Updated = state, version+1, t.now
+	return nil
+}
+
+func (t *tx) Delete(key domain.Key) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	if err := t.s.exec(`DELETE FROM resource`+whereKey, keyArgs(key)...); err != nil {
+		return err
+	}
+	return t.s.exec(`DELETE FROM reference`+whereFrom, keyArgs(key)...)
+}
+
+func (t *tx) Move(key domain.Key, on domain.Event, detail string, n domain.Noun) (domain.Verdict, error) {
+	if err := t.mayWrite(); err != nil {
+		return domain.Refuse, err
+	}
+	m := domain.Machines[key.Kind]
+	if m == nil {
+		return domain.Refuse, fault.New(fault.Internal, "A %s has no states.", key.Kind)
+	}
+	state, version, err := t.stateOf(key)
+	if err != nil {
+		return domain.Refuse, err
+	}
+	if n != nil && n.Head().Key != key {
+		return domain.Refuse, fault.New(fault.Internal, "%s was to be moved with the document of %s.", key, n.Head().Key)
+	}
+	if n != nil && n.Head().Version != version {
+		return domain.Refuse, stale(key)
+	}
+	to, verdict := m.Next(state, on)
+	switch verdict {
+	case domain.Ignore:
+		return verdict, nil
+	case domain.Refuse:
+		return verdict, fault.New(fault.WrongState, "The %s %s is in state %s, which does not allow %s.", key.Kind, key.Name, state, on)
+	}
+	if n != nil {
+		err = t.store(n, to, version)
+	} else {
+		err = t.s.exec(`UPDATE resource SET state = ?, version = ?, updated = ?`+whereKey,
+			append([]any{string(to), version + 1, toMicros(t.now)}, keyArgs(key)...)...)
+	}
+	if err != nil {
+		return domain.Refuse, err
+	}
+	return verdict, t.Append(domain.LogEntry{Key: key, Event: on, From: state, To: to, Detail: detail})
+}
