@@ -1,0 +1,170 @@
+// Package adminapi is the JSON of Slipway's own admin API under /_slipway/v1:
+// what the AWS shapes have no field for.
+//
+// Pure types and paths live here, shared by the server (api/admin) and the
+// command line. No behaviour and no import but the standard library.
+package adminapi
+
+import "time"
+
+// Prefix is where the admin API lives on the server's one port.
+const Prefix = "/_slipway/v1"
+
+// Service is the SigV4 service name that requests are signed for.
+const Service = "slipway"
+
+// Machines answers GET /machines.
+type Machines struct {
+	Machines []Machine `json:"machines"`
+}
+
+// Machine is one virtual machine.
+type Machine struct {
+	ID       string            `json:"id"`
+	State    string            `json:"state"`
+	PID      int               `json:"pid"`
+	Started  time.Time         `json:"started"`
+	MemoryMB int64             `json:"memory_mb"`
+	CPUs     int               `json:"cpus"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Detail   string            `json:"detail,omitempty"`
+}
+
+// Jobs answers GET /jobs?limit=N&active=1, newest first.
+type Jobs struct {
+	Jobs []Job `json:"jobs"`
+}
+
+// Subject is the resource a job works for.
+type Subject struct {
+	Kind    string `json:"kind"`
+	Account string `json:"account,omitempty"`
+	Region  string `json:"region,omitempty"`
+	Name    string `json:"name"`
+}
+
+// Progress is how far the present step is; Total 0 means unknown.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`
+	Note  string `json:"note,omitempty"`
+}
+
+// StepRun is one run of one step of a job.
+type StepRun struct {
+	Step    string    `json:"step"`
+	Phase   string    `json:"phase"` // "do" or "undo"
+	Attempt int       `json:"attempt"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Error   string    `json:"error,omitempty"`
+}
+
+// Job is a long operation. It answers GET /jobs/{id} and POST /jobs/{id}/cancel.
+type Job struct {
+	ID       string    `json:"id"`
+	Workflow string    `json:"workflow"`
+	Version  int       `json:"version"`
+	Subject  Subject   `json:"subject"`
+	Status   string    `json:"status"`
+	Step     int       `json:"step"`  // index of the step that runs, from 0
+	Steps    int       `json:"steps"` // how many there are; 0: unknown
+	StepName string    `json:"step_name,omitempty"`
+	Attempt  int       `json:"attempt"`
+	Progress Progress  `json:"progress"`
+	Error    string    `json:"error,omitempty"`
+	Cancel   string    `json:"cancel,omitempty"` // why somebody asked for it to stop
+	Log      []StepRun `json:"log,omitempty"`
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated"`
+}
+
+// Ended tells whether nothing happens to the job by itself any more.
+func (j *Job) Ended() bool {
+	switch j.Status {
+	case "done", "failed", "canceled", "operator":
+		return true
+	}
+	return false
+}
+
+// CancelRequest is the body of POST /jobs/{id}/cancel.
+type CancelRequest struct {
+	Why string `json:"why"`
+}
+
+// Images answers GET /images.
+type Images struct {
+	Images []Image `json:"images"`
+}
+
+// Reason says why an image is in its state.
+type Reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// ImageError is one thing that was wrong with an image.
+type ImageError struct {
+	Code    string    `json:"code"`
+	Message string    `json:"message"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// Finding is what one import rule said about the disk.
+type Finding struct {
+	Rule     string `json:"rule"`
+	Severity string `json:"severity"` // block, waived, info
+	Found    string `json:"found"`
+	Remedy   string `json:"remedy,omitempty"`
+	Source   string `json:"source,omitempty"`
+	Code     string `json:"code,omitempty"`
+}
+
+// Rung is one step of the evidence ladder.
+type Rung struct {
+	Name    string `json:"name"`
+	Reached bool   `json:"reached"`
+	Needed  bool   `json:"needed"`
+	AfterMS int64  `json:"after_ms"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Evidence is how far the guest got when it was booted. The files are absolute
+// paths on the server's machine.
+type Evidence struct {
+	Rungs      []Rung `json:"rungs"`
+	Screenshot string `json:"screenshot,omitempty"`
+	SerialLog  string `json:"serial_log,omitempty"`
+	Machine    string `json:"machine,omitempty"`
+	BootMS     int64  `json:"boot_ms"`
+}
+
+// Image is an AppStream image with all that is known about it. It answers
+// GET /images/{name}; Job is its import, absent when it has none.
+type Image struct {
+	Name      string       `json:"name"`
+	ARN       string       `json:"arn"`
+	State     string       `json:"state"`
+	Reason    *Reason      `json:"reason,omitempty"`
+	Errors    []ImageError `json:"errors,omitempty"`
+	Platform  string       `json:"platform,omitempty"`
+	Disk      string       `json:"disk,omitempty"`
+	DiskBytes int64        `json:"disk_bytes"`
+	SourceAMI string       `json:"source_ami,omitempty"`
+	Findings  []Finding    `json:"findings,omitempty"`
+	Evidence  Evidence     `json:"evidence"`
+	Job       *Job         `json:"job,omitempty"`
+	Created   time.Time    `json:"created,omitzero"`
+}
+
+// Failure is the body of every answer that is not a success.
+type Failure struct {
+	Error ErrorBody `json:"error"`
+}
+
+// ErrorBody names the kind of a failure (fault.Kind's word) and says it.
+type ErrorBody struct {
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+}
