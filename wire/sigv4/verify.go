@@ -28,11 +28,16 @@ type Key struct {
 // exist or is inactive. Every other error is reported as Failed.
 var ErrUnknownKey = errors.New("sigv4: unknown access key")
 
+// ErrExpiredKey is what Options.Lookup may return instead of a Key whose
+// Expires is past, when the secret is gone by then.
+var ErrExpiredKey = errors.New("sigv4: expired access key")
+
 // Options are what Verify needs from its caller. All functions are required.
 type Options struct {
 	// Now is the clock.
 	Now func() time.Time
-	// Lookup finds a key. Errors: ErrUnknownKey, or anything for "could not look".
+	// Lookup finds a key. Errors: ErrUnknownKey, ErrExpiredKey, or anything for
+	// "could not look".
 	Lookup func(ctx context.Context, accessKeyID string) (Key, error)
 	// Services are the names a credential may be scoped to: all that are served,
 	// or the one that was dispatched to.
@@ -40,6 +45,9 @@ type Options struct {
 	// AllowUnsignedPayload accepts UNSIGNED-PAYLOAD, for operations that carry
 	// a checksum of their own (EBS PutSnapshotBlock).
 	AllowUnsignedPayload bool
+	// BodyNotRead takes the payload hash as the request states it, because body
+	// is not there to be hashed. Whoever sets it checks the body otherwise.
+	BodyNotRead bool
 }
 
 // Result is who a verified request is from.
@@ -71,7 +79,7 @@ func Verify(r *http.Request, body []byte, o Options) (Result, error) {
 	if refused != nil {
 		return Result{}, refused
 	}
-	hashes, refused := payloadHashes(r, body, p.presigned, o.AllowUnsignedPayload)
+	hashes, refused := payloadHashes(r, body, p.presigned, o)
 	if refused != nil {
 		return Result{}, refused
 	}
@@ -129,6 +137,8 @@ func (o Options) find(ctx context.Context, p *proof) (Key, *Error) {
 	switch {
 	case errors.Is(err, ErrUnknownKey):
 		return Key{}, refuse(UnknownKey, badTokenText)
+	case errors.Is(err, ErrExpiredKey):
+		return Key{}, refuse(ExpiredToken, expiredTokenText)
 	case err != nil:
 		return Key{}, &Error{Reason: Failed, Message: "The access key could not be looked up.", Err: err}
 	case key.Secret == "", subtle.ConstantTimeCompare([]byte(key.Token), []byte(p.token)) != 1:
@@ -139,24 +149,26 @@ func (o Options) find(ctx context.Context, p *proof) (Key, *Error) {
 }
 
 // payloadHashes lists what the last line of the canonical request may be.
-func payloadHashes(r *http.Request, body []byte, presigned, unsignedOK bool) ([]string, *Error) {
+func payloadHashes(r *http.Request, body []byte, presigned bool, o Options) ([]string, *Error) {
 	actual := hexHash(body)
 	stated := r.Header.Values("X-Amz-Content-Sha256")
 	switch {
 	case len(stated) > 1:
 		return nil, refuse(Mismatch, "The request has more than one X-Amz-Content-SHA256 header.")
-	case len(stated) == 0 && presigned && unsignedOK:
+	case len(stated) == 0 && presigned && o.AllowUnsignedPayload:
 		return []string{actual, unsignedPayload}, nil
 	case len(stated) == 0:
 		return []string{actual}, nil
-	case stated[0] == unsignedPayload && unsignedOK:
+	case stated[0] == unsignedPayload && o.AllowUnsignedPayload:
 		return []string{unsignedPayload}, nil
 	case stated[0] == unsignedPayload:
 		return nil, refuse(Mismatch, "This operation does not accept an unsigned payload.")
+	case o.BodyNotRead && len(stated[0]) == len(actual):
+		return stated, nil
 	case strings.ToLower(stated[0]) != actual:
 		return nil, refuse(Mismatch, "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
-	return []string{stated[0]}, nil
+	return stated, nil
 }
 
 // matching returns the payload hash with which the signature is right, or "".
