@@ -1,7 +1,10 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -56,5 +59,74 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 		if info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s has mode %v", e.Name(), info.Mode())
 		}
+	}
+}
+
+func TestANewerSchemaIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := open(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sql.Open("sqlite", filepath.Join(dir, "slipway.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := raw.Exec(`UPDATE meta SET value = '999' WHERE name = 'schema'`); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(dir, sqlite.Options{}); !fault.Is(err, fault.Incompatible) || !strings.Contains(fault.Public(err), "999") {
+		t.Fatalf("open: %v", err)
+	}
+	// And the refusal let go of the lock.
+	if _, err := sqlite.Open(dir, sqlite.Options{}); !fault.Is(err, fault.Incompatible) {
+		t.Fatalf("open again: %v", err)
+	}
+}
+
+// note is a noun of an invented kind whose document's form has changed twice.
+type note struct {
+	domain.Meta `json:"-"`
+	Words       []string
+	schema      int
+}
+
+func (*note) Alias() string { return "" }
+func (n *note) Schema() int { return n.schema }
+
+func TestOldDocumentsAreUpgraded(t *testing.T) {
+	dir, k := t.TempDir(), domain.Key{Kind: "note", Name: "n"}
+	s := open(t, dir)
+	old := &note{Meta: domain.Meta{Key: k}, Words: []string{"a"}, schema: 1}
+	if err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Insert(old) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	swap := func(from, to string) store.Upgrade {
+		return func(doc json.RawMessage) (json.RawMessage, error) {
+			return bytes.ReplaceAll(doc, []byte(from), []byte(to)), nil
+		}
+	}
+	s, err := sqlite.Open(dir, sqlite.Options{Upgrades: store.Upgrades{"note": {swap(`"a"`, `"b"`), swap(`"b"`, `"c"`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	get := func(schema int) (*note, error) {
+		n := &note{schema: schema}
+		return n, s.View(t.Context(), func(tx store.Tx) error { return tx.Get(k, n) })
+	}
+	if n, err := get(3); err != nil || n.Words[0] != "c" {
+		t.Fatalf("upgraded: %+v %v", n, err)
+	}
+	if _, err := get(4); !fault.Is(err, fault.Internal) {
+		t.Fatalf("without an upgrade: %v", err)
+	}
+	if _, err := get(0); !fault.Is(err, fault.Internal) {
+		t.Fatalf("a newer document: %v", err)
 	}
 }
