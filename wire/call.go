@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Call is one authenticated, decoded and validated request.
+type Call struct {
+	Op        *Op
+	RequestID string
+	Identity  Identity
+	Region    string // of the credential scope
+	Source    string // the caller's address without port
+	Protocol  Protocol
+	Input     any // *<Input struct of Op>
+}
+
+// Handler does the work of an operation and returns a pointer to its output
+// struct (or nil for an empty one).
+type Handler func(ctx context.Context, c *Call) (any, error)
+
+// Handle makes a Handler of a function typed with the operation's structs.
+// Giving it to an operation of other types is an error at the first call;
+// Config.Handlers is checked for that by NewServer.
+func Handle[I, O any](f func(context.Context, *Call, *I) (*O, error)) Handler {
+	return func(ctx context.Context, c *Call) (any, error) {
+		in, ok := c.Input.(*I)
+		if !ok {
+			return nil, fmt.Errorf("wire: handler of %s takes %T, not %T", c.Op.Name, new(I), c.Input)
+		}
+		out, err := f(ctx, c, in)
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			return nil, nil
+		}
+		return out, nil
+	}
+}
+
+// Outcome is how a call ended, for Config.After.
+type Outcome struct {
+	Status  int
+	Error   *Exception // nil for a success
+	Cause   error      // what the handler returned, before it was explained
+	Elapsed time.Duration
+}
+
+type contextKey int
+
+const (
+	identityKey contextKey = iota
+	regionKey
+	requestIDKey
+)
+
+// IdentityFrom is who signed the request: set in the contexts of handlers and
+// of authenticated requests to Config.Own.
+func IdentityFrom(ctx context.Context) (Identity, bool) {
+	id, ok := ctx.Value(identityKey).(Identity)
+	return id, ok
+}
+
+// RegionFrom is the region of the request's credential scope, where
+// IdentityFrom has an identity.
+func RegionFrom(ctx context.Context) string {
+	s, _ := ctx.Value(regionKey).(string)
+	return s
+}
+
+// RequestIDFrom is the id of the request being served, or "".
+func RequestIDFrom(ctx context.Context) string {
+	s, _ := ctx.Value(requestIDKey).(string)
+	return s
+}
+
+func withIdentity(ctx context.Context, id Identity, region string) context.Context {
+	return context.WithValue(context.WithValue(ctx, identityKey, id), regionKey, region)
+}

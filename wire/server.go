@@ -1,0 +1,206 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// OwnPrefix is the part of the URL space that is not AWS's; requests below
+// OwnAPIPrefix must be signed for the service OwnSigningName.
+const (
+	OwnPrefix      = "/_slipway/"
+	OwnAPIPrefix   = "/_slipway/v1/"
+	OwnSigningName = "slipway"
+)
+
+// DefaultMaxBody is the cap on request bodies when Config.MaxBody is 0. The
+// largest legitimate one is a set of client branding logos.
+const DefaultMaxBody = 16 << 20
+
+// Config is everything a server needs. All fields are required unless they say
+// otherwise.
+type Config struct {
+	Services []*Service
+	// Handlers does the work. An operation without one answers
+	// NotImplementedException, HTTP 501.
+	Handlers map[*Op]Handler
+	// Codecs has one entry per protocol the services speak; see
+	// package protocols.
+	Codecs   []Codec
+	Verifier Verifier
+	Keys     Keys
+	// Explain turns an error that is no *Exception into one: errors of
+	// handlers, and *shape.ValidationError of requests. nil means it has no
+	// opinion. May itself be nil.
+	Explain func(op *Op, err error) *Exception
+	// After sees every finished call of a known operation, including refused
+	// ones (then c.Input may be nil and c.Identity empty). May be nil.
+	After func(ctx context.Context, c *Call, o Outcome)
+
+	Now          func() time.Time
+	NewRequestID func() string
+	Log          *slog.Logger
+	// DevCredentials takes every request's access key at its word: nothing is
+	// verified, and Keys decides who an unknown (or empty) key is.
+	DevCredentials bool
+	// Own serves everything below OwnPrefix; may be nil.
+	Own     http.Handler
+	MaxBody int64 // 0: DefaultMaxBody
+}
+
+// NewServer makes the handler of the whole port. It panics when the
+// configuration is incomplete: that is a mistake in the program.
+func NewServer(c Config) http.Handler {
+	if c.Now == nil || c.NewRequestID == nil || c.Log == nil || c.Keys == nil || (c.Verifier == nil && !c.DevCredentials) {
+		panic("wire: incomplete Config")
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = DefaultMaxBody
+	}
+	s := &server{cfg: c, codecs: map[Protocol]Codec{}, router: newRouter(c.Services)}
+	for _, codec := range c.Codecs {
+		s.codecs[codec.Protocol()] = codec
+	}
+	known := map[*Op]bool{}
+	for _, svc := range c.Services {
+		for _, p := range svc.Protocols {
+			if s.codecs[p] == nil {
+				panic(fmt.Sprintf("wire: %s speaks %s, for which there is no codec", svc.Name, p))
+			}
+		}
+		for _, op := range svc.Ops {
+			known[op] = true
+		}
+	}
+	for op := range c.Handlers {
+		if !known[op] {
+			panic(fmt.Sprintf("wire: handler for %s.%s, which is not served", op.Service.Name, op.Name))
+		}
+	}
+	return s
+}
+
+type server struct {
+	cfg    Config
+	codecs map[Protocol]Codec
+	router *router
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := s.cfg.NewRequestID()
+	w.Header().Set("X-Amzn-Requestid", id)
+	r = r.WithContext(context.WithValue(r.Context(), requestIDKey, id))
+	if strings.HasPrefix(r.URL.Path, OwnPrefix) {
+		s.serveOwn(w, r, id)
+		return
+	}
+	x := &exchange{s: s, start: s.cfg.Now(), req: Request{HTTP: r, RequestID: id}}
+	s.write(w, r, x.run(w))
+}
+
+func (s *server) write(w http.ResponseWriter, r *http.Request, resp *Response) {
+	h := w.Header()
+	for k, v := range resp.Header {
+		h[k] = v
+	}
+	h.Set("Content-Length", strconv.Itoa(len(resp.Body)))
+	w.WriteHeader(resp.Status)
+	if _, err := w.Write(resp.Body); err != nil {
+		s.cfg.Log.Debug("the caller went away", "request", RequestIDFrom(r.Context()), "err", err)
+	}
+}
+
+// serveOwn hands a request to Config.Own, after authentication where the path
+// asks for it.
+func (s *server) serveOwn(w http.ResponseWriter, r *http.Request, id string) {
+	// A path that could be cleaned into another one could walk around the
+	// check below.
+	if p := r.URL.Path; s.cfg.Own == nil || strings.Contains(p, "//") || strings.Contains(p+"/", "/./") || strings.Contains(p+"/", "/../") {
+		http.NotFound(w, r)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path+"/", OwnAPIPrefix) {
+		body, ex := s.readBody(w, r)
+		if ex == nil {
+			var signed Signed
+			if signed, ex = s.authenticate(r, body, OwnSigningName, false); ex == nil {
+				r = r.WithContext(withIdentity(r.Context(), signed.Secret.Identity, signed.Region))
+				r.Body = io.NopCloser(strings.NewReader(string(body)))
+			}
+		}
+		if ex != nil {
+			s.write(w, r, plainError(ex))
+			return
+		}
+	}
+	s.cfg.Own.ServeHTTP(w, r)
+}
+
+// plainError is an error outside any AWS protocol.
+func plainError(ex *Exception) *Response {
+	return &Response{Status: ex.HTTPStatus(nil), Header: http.Header{"Content-Type": {"application/json"}},
+		Body: []byte(`{"__type":` + strconv.Quote(ex.Code) + `,"message":` + strconv.QuoteToASCII(ex.Message) + `}`)}
+}
+
+func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Exception) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &Exception{Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
+			Message: fmt.Sprintf("The request body is larger than %d bytes.", s.cfg.MaxBody)}
+	case err != nil:
+		return nil, Exceptionf("SerializationException", "The request body could not be read.")
+	}
+	return body, nil
+}
+
+// authenticate finds out who sent the request.
+func (s *server) authenticate(r *http.Request, body []byte, service string, unsignedBody bool) (Signed, *Exception) {
+	ctx := r.Context()
+	if s.cfg.DevCredentials {
+		var sc Scope
+		if s.cfg.Verifier != nil {
+			sc, _ = s.cfg.Verifier.Scope(r)
+		}
+		secret, err := s.cfg.Keys(ctx, sc.AccessKeyID)
+		if errors.Is(err, ErrUnknownKey) {
+			return Signed{}, Exceptionf("UnrecognizedClientException", "The security token included in the request is invalid.")
+		}
+		if err != nil {
+			return Signed{}, s.internal(ctx, nil, fmt.Errorf("looking up an access key: %w", err))
+		}
+		return Signed{Secret: secret, Region: sc.Region, Service: service, Presigned: sc.Presigned}, nil
+	}
+	if unsignedBody && r.Header.Get("X-Amz-Content-Sha256") == "UNSIGNED-PAYLOAD" {
+		body = nil
+	}
+	signed, err := s.cfg.Verifier.Verify(r, body, s.cfg.Keys)
+	if err == nil && signed.Service != service {
+		return Signed{}, Exceptionf("InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", service)
+	}
+	if err == nil {
+		return signed, nil
+	}
+	var ex *Exception
+	if errors.As(err, &ex) && IsCommon(ex.Code) && ex.Code != internalFailure {
+		return Signed{}, ex
+	}
+	return Signed{}, s.internal(ctx, nil, fmt.Errorf("verifying a signature: %w", err))
+}
+
+func sourceOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
