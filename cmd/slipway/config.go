@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ServeConfig is everything that can be chosen about a server. It is complete
+// and valid when serve receives it.
+type ServeConfig struct {
+	DataDir        string
+	Listen         string // host:port; port 0 picks a free one
+	ReadyFile      string // receives the endpoint's URL once requests are answered; "" for none
+	Account        string // the account that the first start creates
+	Region         string // the Region that `slipway env` names
+	Compute        string // "qemu" or "fake"
+	FakeBootTime   time.Duration
+	ImportRules    string // "aws" or "open"
+	DevCredentials bool   // any access key is the default account, unverified
+	LogLevel       string // debug, info, warn, error
+	LogFormat      string // text or json
+}
+
+// DefaultServeConfig is the configuration of `slipway serve` without flags.
+func DefaultServeConfig() ServeConfig {
+	return ServeConfig{
+		DataDir: defaultDataDir(), Listen: "127.0.0.1:4580", Account: "123456789012",
+		Region: "us-east-1", Compute: "qemu", FakeBootTime: 5 * time.Second,
+		ImportRules: "aws", LogLevel: "info", LogFormat: "text",
+	}
+}
+
+func defaultDataDir() string {
+	if d := os.Getenv("SLIPWAY_DATA"); d != "" {
+		return d
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "" // Validate asks for --data-dir
+	}
+	return filepath.Join(home, ".local", "share", "slipway")
+}
+
+var (
+	accountForm = regexp.MustCompile(`^\d{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$`)
+)
+
+// Validate refuses what cannot work, before anything is opened.
+func (c *ServeConfig) Validate() error {
+	oneOf := func(flag, v string, words ...string) error {
+		if slices.Contains(words, v) {
+			return nil
+		}
+		return &usageError{msg: fmt.Sprintf("--%s is %q: it must be one of %s", flag, v, strings.Join(words, ", "))}
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	switch {
+	case c.DataDir == "":
+		return &usageError{msg: "there is no home directory to keep data in: give --data-dir DIR"}
+	case err != nil:
+		return &usageError{msg: fmt.Sprintf("--listen is %q: it must be HOST:PORT, such as 127.0.0.1:4580", c.Listen)}
+	case !accountForm.MatchString(c.Account):
+		return &usageError{msg: fmt.Sprintf("--account is %q: it must be 12 digits", c.Account)}
+	case !regionForm.MatchString(c.Region):
+		return &usageError{msg: fmt.Sprintf("--region is %q: it must look like us-east-1", c.Region)}
+	case c.FakeBootTime < 0:
+		return &usageError{msg: "--fake-boot-time must not be negative"}
+	case c.DevCredentials && !loopback(host):
+		return &usageError{msg: fmt.Sprintf("--dev-credentials lets anybody in, so it works on loopback only, and --listen is %s: "+
+			"listen on 127.0.0.1 or leave --dev-credentials out", c.Listen)}
+	}
+	for _, e := range []error{
+		oneOf("compute", c.Compute, "qemu", "fake"),
+		oneOf("import-rules", c.ImportRules, "aws", "open"),
+		oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error"),
+		oneOf("log-format", c.LogFormat, "text", "json"),
+	} {
+		if e != nil {
+			return e
+		}
+	}
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("find the data directory %s: %w", c.DataDir, err)
+	}
+	c.DataDir = dir
+	return nil
+}
+
+// loopback tells whether only this machine can reach host. A name is believed
+// only when it is localhost: any other may resolve differently tomorrow.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func serveCommand() *command {
+	return &command{
+		name:    "serve",
+		summary: "Run the server",
+		long: `
+Runs the server until it is interrupted. Machines it started keep running and
+are found again by the next start on the same data directory.
+
+The first start creates an account and an administrator's access key; use them
+with  eval "$(slipway env --data-dir DIR)".`,
+		setup: func(fs *flag.FlagSet) action {
+			c := DefaultServeConfig()
+			fs.StringVar(&c.DataDir, "data-dir", c.DataDir, "keep everything in this `dir`ectory; also SLIPWAY_DATA")
+			fs.StringVar(&c.Listen, "listen", c.Listen, "answer on this `host:port`; port 0 picks a free one")
+			fs.StringVar(&c.ReadyFile, "ready-file", "", "write the endpoint's URL to this `file` once requests are answered")
+			fs.StringVar(&c.Account, "account", c.Account, "the account `id` that the first start creates")
+			fs.StringVar(&c.Region, "region", c.Region, "the `region` that slipway env names")
+			fs.StringVar(&c.Compute, "compute", c.Compute, "run machines with this `driver`: qemu, or fake, which runs none")
+			fs.DurationVar(&c.FakeBootTime, "fake-boot-time", c.FakeBootTime, "how long a fake machine takes to boot, as a `duration`")
+			fs.StringVar(&c.ImportRules, "import-rules", c.ImportRules, "what may be imported, as `rules`: aws (what AWS takes) or open (also Linux guests and more, and says what was waived)")
+			fs.BoolVar(&c.DevCredentials, "dev-credentials", false, "accept any access key, unchecked, as the default account; loopback only")
+			fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "log from this `level` up: debug, info, warn, error")
+			fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "log in this `form`: text or json")
+			return func(ctx context.Context, args []string, io streams) error {
+				if err := exactly(args); err != nil {
+					return err
+				}
+				if err := c.Validate(); err != nil {
+					return err
+				}
+				return serve(ctx, c, io.out, io.err)
+			}
+		},
+	}
+}

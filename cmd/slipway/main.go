@@ -1,0 +1,21 @@
+// Command slipway is the server and the operator's command line in one binary.
+//
+// What lives here: flags, help, wiring and printing. What may not: a decision
+// about images, machines or AWS semantics; those belong to the rooms that
+// serve.go wires together. The client commands reach a server over the network
+// only, so they work from any machine.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(report(err, os.Stderr))
+}
