@@ -187,10 +187,7 @@ func (c Codec) scalar(s *shape.Shape, text, path string) (any, error) {
 }
 
 func (c Codec) unreadable(path, text, kind string) error {
-	if c.ec2 {
-		return c.bad("InvalidParameterValue", "Invalid value '%s' for %s. It must be a valid %s.", clip(text), clip(path), kind)
-	}
-	return c.bad("MalformedInput", "The value '%s' at '%s' is not a valid %s.", clip(text), clip(path), kind)
+	return c.bad("InvalidParameterValue", "Invalid value '%s' for %s. It must be a valid %s.", clip(text), clip(path), kind)
 }
 
 // parseTime reads ISO 8601 with and without fraction or zone, as AWS does.

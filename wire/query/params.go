@@ -86,10 +86,13 @@ func index(s string) (int, bool) {
 	return i, err == nil
 }
 
-// bad is a refusal of the form itself, in words of these protocols.
-func (c Codec) bad(code, format string, args ...any) *wire.Exception {
-	ex := wire.Exceptionf(code, format, args...)
-	ex.Status = 400
+// bad is a refusal of the form itself. EC2 has words of its own for these; the
+// other services answer with the common error for unreadable requests.
+func (c Codec) bad(ec2Code, format string, args ...any) *wire.Exception {
+	ex := wire.Exceptionf("SerializationException", format, args...)
+	if c.ec2 {
+		ex.Code = ec2Code
+	}
 	return ex
 }
 

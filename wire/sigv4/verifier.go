@@ -31,14 +31,11 @@ func (v Verifier) Scope(r *http.Request) (wire.Scope, bool) {
 }
 
 // Verify implements wire.Verifier. A nil body means that the operation lets the
-// signature leave it out; a request that says to have none is checked in full
-// all the same.
+// signature leave it out; a payload hash other than UNSIGNED-PAYLOAD must be
+// that of the body all the same.
 func (v Verifier) Verify(r *http.Request, body []byte, keys wire.Keys) (wire.Signed, error) {
 	var secret wire.Secret
-	o := Options{Now: v.Now, Services: v.Services}
-	if body == nil && r.ContentLength != 0 {
-		o.AllowUnsignedPayload, o.BodyNotRead = true, true
-	}
+	o := Options{Now: v.Now, Services: v.Services, AllowUnsignedPayload: body == nil}
 	o.Lookup = func(ctx context.Context, id string) (Key, error) {
 		var err error
 		if secret, err = keys(ctx, id); err != nil {

@@ -3,7 +3,6 @@ package sigv4_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -34,24 +33,18 @@ func TestWireVerifier(t *testing.T) {
 		{"unknown", keys(wire.Secret{}, wire.ErrUnknownKey), []byte("b"), "UnrecognizedClientException"},
 		{"expired", keys(wire.Secret{}, wire.ErrExpiredKey), []byte("b"), "ExpiredTokenException"},
 		{"lookup", keys(wire.Secret{}, lookup), []byte("b"), ""},
-		{"not read", good, nil, "ok"},
+		{"cut off", good, nil, "InvalidSignatureException"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := v.Verify(signed(t, example, "b"), c.body, c.keys)
 			var ex *wire.Exception
 			switch {
-			case c.code == "ok" && err != nil, c.code == "" && !errors.Is(err, lookup):
+			case c.code == "" && !errors.Is(err, lookup):
 				t.Fatal(err)
-			case len(c.code) > 2 && (!errors.As(err, &ex) || ex.Code != c.code):
+			case c.code != "" && (!errors.As(err, &ex) || ex.Code != c.code):
 				t.Fatal(err)
 			}
 		})
-	}
-	// A body that was cut off must not pass as one that was left out.
-	r := signed(t, example, "b")
-	r.ContentLength, r.Body = 0, http.NoBody
-	if _, err := v.Verify(r, nil, good); err == nil {
-		t.Error("a request without its body was accepted")
 	}
 	sc, ok := v.Scope(signed(t, example, ""))
 	if !ok || sc.Service != "service" || sc.Presigned {
@@ -60,7 +53,7 @@ func TestWireVerifier(t *testing.T) {
 	if _, ok := v.Scope(parse(t, "GET / HTTP/1.1\nHost: x")); ok {
 		t.Error("a scope from nowhere")
 	}
-	r = parse(t, "GET / HTTP/1.1\nHost: x\nAuthorization: "+strings.Repeat("A", 500))
+	r := parse(t, "GET / HTTP/1.1\nHost: x\nAuthorization: "+strings.Repeat("A", 500))
 	if _, err := v.Verify(r, []byte{}, good); err == nil || len(err.Error()) > 300 {
 		t.Error(err)
 	}

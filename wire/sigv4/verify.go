@@ -45,9 +45,6 @@ type Options struct {
 	// AllowUnsignedPayload accepts UNSIGNED-PAYLOAD, for operations that carry
 	// a checksum of their own (EBS PutSnapshotBlock).
 	AllowUnsignedPayload bool
-	// BodyNotRead takes the payload hash as the request states it, because body
-	// is not there to be hashed. Whoever sets it checks the body otherwise.
-	BodyNotRead bool
 }
 
 // Result is who a verified request is from.
@@ -163,8 +160,6 @@ func payloadHashes(r *http.Request, body []byte, presigned bool, o Options) ([]s
 		return []string{unsignedPayload}, nil
 	case stated[0] == unsignedPayload:
 		return nil, refuse(Mismatch, "This operation does not accept an unsigned payload.")
-	case o.BodyNotRead && len(stated[0]) == len(actual):
-		return stated, nil
 	case strings.ToLower(stated[0]) != actual:
 		return nil, refuse(Mismatch, "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
