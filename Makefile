@@ -1,0 +1,58 @@
+# Everything a person or a CI machine does with this repository. `make` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# What ships has no C in it. Tests are compiled the same way, so that nothing is
+# compiled twice; the race detector alone needs C (see tools/test.sh).
+export CGO_ENABLED := 0
+# A clone that belongs to somebody else must build too.
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help build guest demo test check bench soak fuzz judge generate clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: ## build the one static binary, bin/slipway
+	@mkdir -p bin
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/slipway ./cmd/slipway
+
+guest: ## make the sample guest disk; its path is the last line
+	@tools/setup.sh guest
+	@tools/guest/build.sh .cache/guest/disks linux
+
+demo: ## install what is missing, build, and run the main job from import to export
+	@tools/setup.sh run guest
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory guest >/dev/null
+	@go run -trimpath ./tools/demo $(ARGS)
+
+test: ## install what is missing and run every test (under 15 minutes)
+	@tools/setup.sh run guest test
+	@tools/test.sh
+
+check: ## format, vet, house rules, generated files, shell scripts, static analysis
+	@tools/setup.sh check
+	@STATICCHECK=$(STATICCHECK) tools/check.sh
+
+bench: build guest ## measure transfers, imports, boots and the server itself
+	go run ./test/bench $(ARGS)
+
+soak: build guest ## kill server, workers and machines at random for a long time
+	go run ./test/soak $(ARGS)
+
+fuzz: ## run every fuzz test for FUZZTIME (20s) each
+	@tools/fuzz.sh $(or $(FUZZTIME),20s)
+
+judge: build guest ## drive the server with outside clients; fails when one is absent
+	@tools/setup.sh run judge
+	@test/judge/run $(ARGS)
+
+generate: ## write the generated files anew
+	go generate ./...
+
+clean: ## remove what was built; downloads and guests stay in .cache
+	rm -rf bin

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# test.sh runs every test of the repository: the main module, with the race
+# detector where that is affordable, and the modules of outside clients under
+# test/. Called by `make test`, which installs what is needed first.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CGO_ENABLED=0 GOFLAGS="-buildvcs=false ${GOFLAGS:-}"
+
+# Not under the race detector: packages whose compiled-in giants (the SQLite
+# driver, the EC2 client) are compiled once more for it, and run many times
+# slower; and what starts the server as a process of its own.
+no_race='^slipway/(store/|cmd/|tools/|test/)'
+failed=()
+step() { # step NAME COMMAND…
+  local name=$1 begun=$SECONDS
+  shift
+  echo "== $name"
+  "$@" || failed+=("$name")
+  echo "== $name: $((SECONDS - begun)) s"
+}
+
+guest_disk=$(make --no-print-directory guest | tail -n 1)
+export SLIPWAY_GUEST_DISK=$guest_disk
+echo "== guest: $SLIPWAY_GUEST_DISK"
+
+mkdir -p bin
+step build go build -o bin/slipway ./cmd/slipway
+export SLIPWAY_BIN=$PWD/bin/slipway
+
+plain() { go list ./... | grep -E "$no_race" | xargs go test -timeout 10m; }
+race() { go list ./... | grep -vE "$no_race" | CGO_ENABLED=1 xargs go test -race -timeout 10m; }
+step vet go vet ./...
+step 'go test -race' race
+step 'go test' plain
+
+# Modules of their own, since they pin other versions of the same clients.
+for m in test/sdkold test/sdknew; do
+  [ -f "$m/go.mod" ] || continue
+  module() { (cd "$m" && go vet ./... && go test -timeout 10m ./...); }
+  step "$m" module
+done
+if [ -f test/js/package.json ]; then
+  js() { (cd test/js && npm ci --no-audit --no-fund --loglevel=error && npm test); }
+  step test/js js
+fi
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'FAIL: %s\n' "${failed[@]}"
+  exit 1
+fi
+echo "All tests passed in $SECONDS s."
