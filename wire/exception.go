@@ -74,10 +74,11 @@ var (
 )
 
 // Document is the exception as a tree and the shape of that tree: the modelled
-// one, or a structure with a single "message".
+// one, or a structure with a single "message". The few exceptions that are
+// modelled without any text get the latter, too: clients read it all the same.
 func (e *Exception) Document(s *Service) (map[string]any, *shape.Shape) {
 	sh := e.Shape(s)
-	if sh == nil {
+	if sh == nil || (len(sh.Members) == 0 && e.Message != "") {
 		sh = &unmodelled
 	}
 	tree := map[string]any{}

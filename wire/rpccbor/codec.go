@@ -8,7 +8,6 @@ package rpccbor
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"slipway/wire"
@@ -79,11 +78,14 @@ func (Codec) Encode(r *wire.Request, out map[string]any) (*wire.Response, error)
 	return &wire.Response{Status: http.StatusOK, Header: header(), Body: body}, nil
 }
 
-// EncodeError implements wire.Codec. __type is an absolute shape id and the
+// EncodeError implements wire.Codec. __type is an absolute shape id where the
+// model has the shape; the common errors have none, and clients compare their
+// bare names (the Go SDK does not cut a namespace off an error it has no type
+// for, and would not see that a ThrottlingException may be retried). The
 // status is the modelled one.
 func (Codec) EncodeError(r *wire.Request, ex *wire.Exception) *wire.Response {
 	id := ex.Code
-	if r.Service != nil && !strings.Contains(id, "#") {
+	if ex.Shape(r.Service) != nil {
 		id = r.Service.ShapePrefix + "#" + id
 	}
 	tree, sh := ex.Document(r.Service)

@@ -3,6 +3,7 @@ package shape
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -48,7 +49,7 @@ func (m *matcher) match(v string) bool {
 
 func compile(pattern string) (*matcher, error) {
 	m := &matcher{}
-	p := translate(pattern)
+	p := splitRepeats(translate(pattern))
 	for {
 		i := strings.Index(p, "(?!")
 		if i < 0 {
@@ -133,4 +134,33 @@ func translate(p string) string {
 		}
 	}
 	return b.String()
+}
+
+// maxRepeat is the largest count RE2 takes in one repetition.
+const maxRepeat = 1000
+
+var largeRepeat = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(\\.|\[(?:\\.|[^\]\\])*\]|[^\\\[\](){}|*+?^$])\{(\d+),(\d{4,})\}`)
+})
+
+// splitRepeats rewrites X{0,1023} as (?:X{0,1000}X{0,23}) where X is one
+// character or class; other forms are left to fail.
+func splitRepeats(p string) string {
+	if !strings.Contains(p, "{") {
+		return p
+	}
+	return largeRepeat().ReplaceAllStringFunc(p, func(part string) string {
+		m := largeRepeat().FindStringSubmatch(part)
+		low, errLow := strconv.Atoi(m[2])
+		high, errHigh := strconv.Atoi(m[3])
+		if errLow != nil || errHigh != nil || high <= maxRepeat || low > maxRepeat || high > 64*maxRepeat {
+			return part
+		}
+		var b strings.Builder
+		fmt.Fprintf(&b, "(?:%s{%d,%d}", m[1], low, maxRepeat)
+		for high -= maxRepeat; high > 0; high -= maxRepeat {
+			fmt.Fprintf(&b, "%s{0,%d}", m[1], min(high, maxRepeat))
+		}
+		return b.String() + ")"
+	})
 }
