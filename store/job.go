@@ -10,7 +10,8 @@ import (
 // CancelJob asks for a job to stop: it is undone and ends as canceled. Why is
 // shown to people. It may be repeated while the job has not ended; after that
 // it is fault.WrongState. A job whose undoing had already begun for a failure
-// still ends as failed.
+// still ends as failed, and one whose last step is done or cannot be taken back
+// ends as done.
 func CancelJob(tx Tx, id, why string) error {
 	j, err := tx.Job(id)
 	if err != nil {
@@ -26,6 +27,9 @@ func CancelJob(tx Tx, id, why string) error {
 		why = "canceled"
 	}
 	j.Cancel = why
+	if j.NextRun.After(tx.Now()) && j.Status != domain.JobUndoing {
+		j.NextRun = tx.Now() // it may be waiting for its next try
+	}
 	return tx.PutJob(j)
 }
 
@@ -42,6 +46,9 @@ func ResumeJob(tx Tx, id string) error {
 	j.Status = j.Held
 	if j.Status == "" {
 		j.Status = domain.JobQueued
+	}
+	if j.Status != domain.JobUndoing {
+		j.Error, j.Fault, j.Code, j.Private = "", "", "", ""
 	}
 	j.Held, j.Attempt, j.Epoch, j.NextRun = "", 0, 0, time.Time{}
 	return tx.PutJob(j)
