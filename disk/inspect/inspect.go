@@ -1,0 +1,201 @@
+// Package inspect finds out what is on a disk: partition table, boot loader,
+// operating system, drivers. It writes facts (disk/facts) and judges nothing
+// (disk/rules).
+//
+// A disk comes from strangers, and no file system library survives everything
+// that can be written on one. So the looking happens in a worker process, the
+// program itself started again with "__inspect", that has the disk as one
+// read-only descriptor, nothing else, and little memory and time. Whatever
+// happens in there, the caller gets facts or an error. No file system is ever
+// mounted on the host.
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"slipway/disk/facts"
+	"slipway/fault"
+)
+
+// Arg is argv[1] of a worker; the program has to call WorkerMain when it sees it.
+const Arg = "__inspect"
+
+const (
+	modeFull      = "full"
+	modeStructure = "structure"
+
+	wallTime  = 30 * time.Second
+	cpuTime   = 20      // seconds
+	memory    = 2 << 30 // bytes of address space
+	maxAnswer = 1 << 20 // bytes
+	maxStderr = 16 << 10
+	diskFD    = 3
+)
+
+// Inspect looks at the raw disk image at path with a worker of exe, the
+// running program. On an error the facts still hold what could be told of the
+// partition table, unless the file itself cannot be read.
+// Errors: NotFound (no such file); Incompatible with Code "not-inspected" when
+// the worker crashed or took too long: the public text begins "The disk could
+// not be inspected"; Canceled.
+func Inspect(ctx context.Context, exe, path string) (facts.Facts, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return facts.Facts{}, fault.Wrap(fault.NotFound, err, "The disk to inspect does not exist.")
+	}
+	if err != nil {
+		return facts.Facts{}, fault.Wrap(fault.Internal, err, "The disk to inspect could not be opened.")
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return facts.Facts{}, fault.Wrap(fault.Internal, err, "The disk to inspect is not a file.")
+	}
+	out, err := run(ctx, exe, modeFull, f)
+	if err == nil || ctx.Err() != nil {
+		return out, err
+	}
+	// The libraries lost: tell at least what needs none of them.
+	part, perr := run(ctx, exe, modeStructure, f)
+	if perr != nil {
+		part = facts.Facts{Version: facts.Version, OS: facts.Unknown, Table: facts.Table{Kind: facts.NoTable}}
+	}
+	part.Problems = append(part.Problems, "The file systems could not be inspected: "+reason(err)+".")
+	return part, err
+}
+
+func reason(err error) string {
+	var e *exec.ExitError
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it took too long"
+	}
+	if errors.As(err, &e) {
+		return "they are damaged or made to mislead (the inspection ended with " + e.Error() + ")"
+	}
+	return "the inspection gave no answer"
+}
+
+// run starts one worker and reads its one line.
+func run(ctx context.Context, exe, mode string, disk *os.File) (facts.Facts, error) {
+	var out facts.Facts
+	wctx, cancel := context.WithTimeout(ctx, wallTime)
+	defer cancel()
+	cmd := exec.CommandContext(wctx, exe, Arg, mode)
+	cmd.Env = []string{"GOTRACEBACK=single"}
+	cmd.Dir = "/"
+	cmd.ExtraFiles = []*os.File{disk}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = time.Second
+	var stdout, stderr limited
+	stdout.max, stderr.max = maxAnswer, maxStderr
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return out, fault.Wrap(fault.Canceled, ctx.Err(), "The inspection was cancelled.")
+	case wctx.Err() != nil:
+		err = wctx.Err()
+	case err == nil:
+		err = decode(stdout.Bytes(), &out)
+	}
+	if err != nil {
+		if s := strings.TrimSpace(stderr.String()); s != "" {
+			err = fmt.Errorf("%w: %s", err, s)
+		}
+		return facts.Facts{}, fault.Wrap(fault.Incompatible, err, "The disk could not be inspected.").
+			WithHint("Check that it starts where it comes from, and export it again after a clean shutdown.").WithCode("not-inspected")
+	}
+	return out, nil
+}
+
+func decode(line []byte, out *facts.Facts) error {
+	if n := bytes.IndexByte(line, '\n'); n < 0 || n != len(line)-1 {
+		return errors.New("the worker did not answer with one line")
+	}
+	if err := json.Unmarshal(line, out); err != nil {
+		return fmt.Errorf("the worker's answer: %w", err)
+	}
+	if out.Version != facts.Version {
+		return fmt.Errorf("the worker is inspector %d, not %d", out.Version, facts.Version)
+	}
+	return nil
+}
+
+// limited keeps the first max bytes and reads the rest away.
+type limited struct {
+	bytes.Buffer
+	max int
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	if room := l.max - l.Len(); room > 0 {
+		l.Buffer.Write(b[:min(room, len(b))])
+	}
+	return len(b), nil
+}
+
+// WorkerMain is the whole life of a worker: args are those after Arg, out is
+// where the answer goes (standard output), and the result is the exit code.
+// The disk is descriptor 3.
+func WorkerMain(args []string, out io.Writer) int {
+	if len(args) != 1 || args[0] != modeFull && args[0] != modeStructure {
+		fmt.Fprintln(os.Stderr, "this is an internal command")
+		return 2
+	}
+	if err := confine(); err != nil {
+		fmt.Fprintln(os.Stderr, "limits:", err)
+		return 3
+	}
+	disk := os.NewFile(diskFD, "disk")
+	look := examine
+	if args[0] == modeStructure {
+		look = structure
+	}
+	f, err := look(disk)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	b, err := json.Marshal(f)
+	if err == nil {
+		_, err = out.Write(append(b, '\n'))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// confine limits this process for good, before it reads a byte of the disk.
+func confine() error {
+	debug.SetMemoryLimit(memory / 4) // collect harder long before the hard limit
+	debug.SetMaxStack(64 << 20)
+	for _, l := range []struct {
+		what  int
+		value uint64
+	}{
+		{syscall.RLIMIT_AS, memory}, {syscall.RLIMIT_CPU, cpuTime}, {syscall.RLIMIT_CORE, 0},
+		{syscall.RLIMIT_FSIZE, 0}, // no file can be written
+		{syscall.RLIMIT_NOFILE, 32},
+	} {
+		if err := syscall.Setrlimit(l.what, &syscall.Rlimit{Cur: l.value, Max: l.value}); err != nil {
+			return err
+		}
+	}
+	const prSetNoNewPrivs = 38 // prctl(2)
+	if _, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, prSetNoNewPrivs, 1, 0, 0, 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}
