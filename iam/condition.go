@@ -1,0 +1,239 @@
+package iam
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// condition is one operator over one key.
+type condition struct {
+	key      string // lower case: names of keys are not case-sensitive
+	set      setOf
+	ifExists bool
+	null     bool // the Null operator, which asks about the key itself
+	negated  bool
+	values   []string
+	// match compares one value of the policy with one of the request.
+	match func(policy, request string) bool
+}
+
+// setOf is the prefix that says how several values of a key count.
+type setOf uint8
+
+const (
+	oneValue setOf = iota
+	forAll
+	forAny
+)
+
+// operator is a comparison: how its values must look, and what it does.
+type operator struct {
+	check   func(value string) bool
+	match   func(policy, request string) bool
+	negated bool
+}
+
+func always(string) bool { return true }
+
+func compareNumbers(ok func(a, b float64) bool) func(policy, request string) bool {
+	return func(policy, request string) bool {
+		p, pok := number(policy)
+		r, rok := number(request)
+		return pok && rok && ok(r, p)
+	}
+}
+
+func compareDates(ok func(a, b time.Time) bool) func(policy, request string) bool {
+	return func(policy, request string) bool {
+		p, pok := date(policy)
+		r, rok := date(request)
+		return pok && rok && ok(r, p)
+	}
+}
+
+var (
+	equals  = func(p, r string) bool { return p == r }
+	numeric = func(v string) bool { _, ok := number(v); return ok }
+	dated   = func(v string) bool { _, ok := date(v); return ok }
+	truth   = func(v string) bool { return strings.EqualFold(v, "true") || strings.EqualFold(v, "false") }
+	address = func(v string) bool { _, ok := prefix(v); return ok }
+)
+
+var operators = map[string]operator{
+	"StringEquals":              {always, equals, false},
+	"StringNotEquals":           {always, equals, true},
+	"StringEqualsIgnoreCase":    {always, strings.EqualFold, false},
+	"StringNotEqualsIgnoreCase": {always, strings.EqualFold, true},
+	"StringLike":                {always, glob, false},
+	"StringNotLike":             {always, glob, true},
+	// The guide: ArnEquals and ArnLike behave alike.
+	"ArnEquals":                {isARN, globARN, false},
+	"ArnLike":                  {isARN, globARN, false},
+	"ArnNotEquals":             {isARN, globARN, true},
+	"ArnNotLike":               {isARN, globARN, true},
+	"NumericEquals":            {numeric, compareNumbers(func(a, b float64) bool { return a == b }), false},
+	"NumericNotEquals":         {numeric, compareNumbers(func(a, b float64) bool { return a == b }), true},
+	"NumericLessThan":          {numeric, compareNumbers(func(a, b float64) bool { return a < b }), false},
+	"NumericLessThanEquals":    {numeric, compareNumbers(func(a, b float64) bool { return a <= b }), false},
+	"NumericGreaterThan":       {numeric, compareNumbers(func(a, b float64) bool { return a > b }), false},
+	"NumericGreaterThanEquals": {numeric, compareNumbers(func(a, b float64) bool { return a >= b }), false},
+	"DateEquals":               {dated, compareDates(time.Time.Equal), false},
+	"DateNotEquals":            {dated, compareDates(time.Time.Equal), true},
+	"DateLessThan":             {dated, compareDates(time.Time.Before), false},
+	"DateLessThanEquals":       {dated, compareDates(func(a, b time.Time) bool { return !a.After(b) }), false},
+	"DateGreaterThan":          {dated, compareDates(time.Time.After), false},
+	"DateGreaterThanEquals":    {dated, compareDates(func(a, b time.Time) bool { return !a.Before(b) }), false},
+	"Bool":                     {truth, strings.EqualFold, false},
+	"IpAddress":                {address, inPrefix, false},
+	"NotIpAddress":             {address, inPrefix, true},
+	"Null":                     {truth, nil, false},
+}
+
+func readConditions(v any) ([]condition, error) {
+	o, ok := v.(object)
+	if !ok {
+		return nil, sentence("Condition must be an object")
+	}
+	var out []condition
+	for _, f := range o {
+		keys, ok := f.value.(object)
+		if !ok || len(keys) == 0 {
+			return nil, sentence("the condition %s must be an object of keys", clip(f.name))
+		}
+		for _, k := range keys {
+			c, err := readCondition(f.name, k)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func readCondition(name string, key field) (condition, error) {
+	c := condition{key: strings.ToLower(key.name)}
+	word := name
+	if rest, ok := strings.CutPrefix(word, "ForAllValues:"); ok {
+		word, c.set = rest, forAll
+	} else if rest, ok := strings.CutPrefix(word, "ForAnyValue:"); ok {
+		word, c.set = rest, forAny
+	}
+	word, c.ifExists = strings.CutSuffix(word, "IfExists")
+	op, known := operators[word]
+	c.null = word == "Null"
+	if !known || c.null && (c.ifExists || c.set != oneValue) {
+		return c, sentence("the condition operator '%s' is not known", clip(name))
+	}
+	if key.name == "" {
+		return c, sentence("a key of the condition %s has no name", name)
+	}
+	c.negated, c.match = op.negated, op.match
+	all, many := key.value.([]any)
+	if !many {
+		all = []any{key.value}
+	}
+	if len(all) == 0 || len(all) > maxValues || c.null && len(all) != 1 {
+		return c, sentence("the condition %s on %s has the wrong number of values", name, clip(key.name))
+	}
+	for _, raw := range all {
+		v, ok := conditionText(raw)
+		if !ok || !op.check(v) {
+			return c, sentence("the condition %s on %s has a value it cannot compare", name, clip(key.name))
+		}
+		if strings.Contains(v, "${") {
+			return c, sentence("the condition %s uses a policy variable, which is not supported yet", name)
+		}
+		c.values = append(c.values, v)
+	}
+	return c, nil
+}
+
+// conditionText takes numbers and booleans without quotes too, as AWS does.
+func conditionText(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case json.Number:
+		return v.String(), true
+	}
+	return "", false
+}
+
+// holds is the guide's "Condition operators" and "Multivalued context keys". A
+// key with several values under an operator without a set prefix is judged as
+// a whole: one match satisfies a positive operator and fails a negated one.
+func (c condition) holds(ctx map[string][]string) bool {
+	have := ctx[c.key]
+	if c.null {
+		return strings.EqualFold(c.values[0], "true") == (len(have) == 0)
+	}
+	if len(have) == 0 {
+		switch {
+		case c.ifExists, c.set == forAll:
+			return true
+		case c.set == forAny:
+			return false
+		}
+		return c.negated
+	}
+	matches := 0
+	for _, v := range have {
+		if anyOf(c.values, v, c.match) {
+			matches++
+		}
+	}
+	switch {
+	case c.set == forAll && c.negated:
+		return matches == 0
+	case c.set == forAll:
+		return matches == len(have)
+	case c.set == forAny && c.negated:
+		return matches < len(have)
+	case c.negated:
+		return matches == 0
+	}
+	return matches > 0
+}
+
+func number(s string) (float64, bool) {
+	if strings.Trim(s, "+-.0123456789eE") != "" {
+		return 0, false // no "inf", "nan", hexadecimal or underscores
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil
+}
+
+// date reads the W3C profile of ISO 8601 or seconds since 1970.
+func date(s string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02", "2006-01", "2006"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	if sec, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return time.Unix(sec, 0), true
+	}
+	return time.Time{}, false
+}
+
+func prefix(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), true
+	}
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	return netip.Prefix{}, false
+}
+
+func inPrefix(policy, request string) bool {
+	p, ok := prefix(policy)
+	a, err := netip.ParseAddr(request)
+	return ok && err == nil && p.Contains(a.Unmap())
+}
