@@ -112,6 +112,18 @@ func (w Workflow) Steps() []string {
 	return out
 }
 
+// UndoableSteps lists the names of the steps before the point of no return.
+func (w Workflow) UndoableSteps() []string {
+	var out []string
+	for _, s := range w.steps {
+		if s.noReturn {
+			break
+		}
+		out = append(out, s.name)
+	}
+	return out
+}
+
 // Phases of a step's run, as they stand in a job's log.
 const (
 	PhaseDo   = "do"
