@@ -36,13 +36,22 @@ func (x *exchange) run(w http.ResponseWriter) *Response {
 func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 	r := x.req.HTTP
 	var sc Scope
+	signed := false
 	if x.s.cfg.Verifier != nil {
-		sc, _ = x.s.cfg.Verifier.Scope(r)
+		sc, signed = x.s.cfg.Verifier.Scope(r)
 	}
 	// The protocol is known before the body is read, so that even "too large"
 	// is answered in it.
 	x.route = x.s.router.protocol(r, sc.Service)
 	x.req.Service = x.route.service
+	if !signed && !x.s.cfg.DevCredentials {
+		// Nobody in particular may not make us read a body.
+		_, ex := x.s.authenticate(r, nil, sc.Service, false)
+		if ex == nil {
+			ex = Exceptionf("IncompleteSignatureException", "The request's credential cannot be read.")
+		}
+		return nil, ex
+	}
 	body, ex := x.s.readBody(w, r)
 	if ex != nil {
 		return nil, ex
@@ -52,11 +61,11 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 		return nil, ex
 	}
 	op := x.req.Op
-	signed, ex := x.s.authenticate(r, body, op.Service.SigningName, op.UnsignedBody)
+	who, ex := x.s.authenticate(r, body, op.Service.SigningName, op.UnsignedBody)
 	if ex != nil {
 		return nil, ex
 	}
-	x.call = Call{Op: op, RequestID: x.req.RequestID, Identity: signed.Secret.Identity, Region: signed.Region,
+	x.call = Call{Op: op, RequestID: x.req.RequestID, Identity: who.Secret.Identity, Region: who.Region,
 		Source: sourceOf(r), Protocol: x.route.protocol}
 	handler := x.s.cfg.Handlers[op]
 	if handler == nil {
@@ -65,7 +74,7 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 	if ex := x.bind(); ex != nil {
 		return nil, ex
 	}
-	ctx := withIdentity(r.Context(), signed.Secret.Identity, signed.Region)
+	ctx := withIdentity(r.Context(), who.Secret.Identity, who.Region)
 	out, err := x.safely(ctx, handler)
 	if err != nil {
 		x.cause = err

@@ -62,6 +62,11 @@ func refusal(s *Service, ve *shape.ValidationError) *Exception {
 		return &Exception{Code: "ValidationException", Message: ve.Error()}
 	}
 	v := ve.Violations[0]
+	for _, other := range ve.Violations {
+		if other.Rule == shape.NotNull && v.Rule != shape.NotNull {
+			v = other // what is missing is said before what is wrong
+		}
+	}
 	name := strings.ToUpper(v.Wire[:1]) + v.Wire[1:]
 	switch {
 	case v.Rule == shape.NotNull:
