@@ -1,0 +1,145 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"slipway/compute"
+	"slipway/compute/computetest"
+)
+
+// crashEnv makes the test binary a process that starts a machine and is killed
+// at the named step: DIR, DISK, ID and STEP, one per line.
+const crashEnv = "SLIPWAY_TEST_CRASH"
+
+func TestMain(m *testing.M) {
+	if v := os.Getenv(crashEnv); v != "" {
+		f := strings.Split(v, "\n")
+		os.Exit(crash(f[0], f[1], f[2], f[3]))
+	}
+	os.Exit(m.Run())
+}
+
+func crash(dir, disk, id, step string) int {
+	d, err := New(context.Background(), Options{Dir: dir, Accel: "tcg"})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	d.step = func(at string) {
+		if at == step {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+	}
+	_, err = d.Start(context.Background(), machine(id, disk))
+	fmt.Fprintln(os.Stderr, "not killed:", err)
+	return 1
+}
+
+func machine(id string, layers ...string) compute.Spec {
+	s := compute.Spec{ID: id, CPUs: 1, MemoryMB: 512, TPM: true}
+	for _, l := range layers {
+		s.Disk.Chain = append(s.Disk.Chain, compute.File{Path: l, Format: strings.TrimPrefix(filepath.Ext(l), ".")})
+	}
+	return s
+}
+
+// guest builds a sample guest (tools/guest); the result is kept between runs.
+func guest(t *testing.T, variant string) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs a real machine; not with -short")
+	}
+	var errs bytes.Buffer
+	cmd := exec.Command("../../tools/guest/build.sh", t.TempDir(), variant)
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("the sample guest cannot be built: %v\n%s", err, errs.Bytes())
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
+}
+
+// overlay makes a writable layer over a raw base.
+func overlay(t *testing.T, base string) string {
+	t.Helper()
+	p := filepath.Join(t.TempDir(), "top.qcow2")
+	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", p).CombinedOutput(); err != nil {
+		t.Fatalf("qemu-img: %v: %s", err, out)
+	}
+	return p
+}
+
+// open makes a driver in a directory; the test fails where QEMU is missing.
+func open(t *testing.T, dir string) *Driver {
+	t.Helper()
+	d, err := New(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := d.Features().Missing; len(m) > 0 {
+		t.Fatalf("missing on this host: %v", m)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+// leftovers are the files of machines and the processes that name the directory.
+func leftovers(dir string) []string {
+	out, _ := filepath.Glob(filepath.Join(dir, "*"))
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, p := range all {
+		b, err := os.ReadFile(p)
+		if err == nil && bytes.Contains(b, []byte(dir+"/")) {
+			out = append(out, p+": "+string(bytes.ReplaceAll(b, []byte{0}, []byte{' '})))
+		}
+	}
+	return out
+}
+
+// shortDir is a directory whose sockets fit; that of t.TempDir is often too long.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func TestSuite(t *testing.T) {
+	base := guest(t, "linux")
+	computetest.Run(t, func(t *testing.T) computetest.Harness {
+		dir, steps, n := shortDir(t), []string{"record", "tpm", "qemu"}, 0
+		return computetest.Harness{
+			Boot: 4 * time.Minute,
+			New:  func() compute.Driver { return open(t, dir) },
+			Spec: func(id string) compute.Spec { return machine(id, overlay(t, base), base) },
+			HalfStart: func(id string) {
+				step := steps[n%len(steps)]
+				if n++; n > len(steps) {
+					step = "qemu" // the last one is started over: the hardest case
+				}
+				cmd := exec.Command(os.Args[0])
+				cmd.Env = append(os.Environ(), crashEnv+"="+strings.Join([]string{dir, base, id, step}, "\n"))
+				out, err := cmd.CombinedOutput()
+				var exit *exec.ExitError
+				if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+					t.Fatalf("the starter was not killed at %s: %v: %s", step, err, out)
+				}
+			},
+			Leftovers: func() []string { return leftovers(dir) },
+		}
+	})
+}
