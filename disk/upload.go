@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"slipway/fault"
 )
@@ -24,6 +25,10 @@ type UploadInfo struct {
 	Blocks  int64  // the size of the disk in blocks
 	Present int64  // how many distinct blocks have arrived, all-zero ones included
 	Sealed  Digest // set once a seal was decided
+
+	// Touched is when the last block arrived, or when the upload was made; zero
+	// once a seal was decided.
+	Touched time.Time
 }
 
 type uploadMeta struct {
@@ -150,7 +155,13 @@ func (s *Store) Upload(id string) (UploadInfo, error) {
 	in := UploadInfo{Blocks: u.blocks, Present: u.present.Load()}
 	if u.record != nil {
 		in.Sealed = u.record.Digest
+		return in, nil // its files may be closed by now
 	}
+	st, err := u.leaves.Stat()
+	if err != nil {
+		return UploadInfo{}, ioFault(err, "The upload could not be read.")
+	}
+	in.Touched = st.ModTime()
 	return in, nil
 }
 

@@ -19,7 +19,8 @@ type AccessKey struct {
 	Disabled bool
 }
 
-func (*AccessKey) Alias() string { return "" }
+// Alias finds the keys of an account.
+func (k *AccessKey) Alias() string { return k.Account }
 func (*AccessKey) Schema() int   { return 1 }
 
 // Role is an IAM role. Key.Region is empty.

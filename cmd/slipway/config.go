@@ -23,10 +23,12 @@ type ServeConfig struct {
 	Region         string // the Region that `slipway env` names
 	Compute        string // "qemu" or "fake"
 	FakeBootTime   time.Duration
-	ImportRules    string // "aws" or "open"
-	DevCredentials bool   // any access key is the default account, unverified
-	LogLevel       string // debug, info, warn, error
-	LogFormat      string // text or json
+	BootLimit      time.Duration // a guest's time to come up when validated; 0: by the kind of host
+	BootStall      time.Duration // without anything new on the screen before a system runs; 0: by the kind of host
+	ImportRules    string        // "aws" or "open"
+	DevCredentials bool          // any access key is the default account, unverified
+	LogLevel       string        // debug, info, warn, error
+	LogFormat      string        // text or json
 }
 
 // DefaultServeConfig is the configuration of `slipway serve` without flags.
@@ -72,8 +74,8 @@ func (c *ServeConfig) Validate() error {
 		return &usageError{msg: fmt.Sprintf("--account is %q: it must be 12 digits", c.Account)}
 	case !regionForm.MatchString(c.Region):
 		return &usageError{msg: fmt.Sprintf("--region is %q: it must look like us-east-1", c.Region)}
-	case c.FakeBootTime < 0:
-		return &usageError{msg: "--fake-boot-time must not be negative"}
+	case c.FakeBootTime < 0 || c.BootLimit < 0 || c.BootStall < 0:
+		return &usageError{msg: "--fake-boot-time, --boot-limit and --boot-stall must not be negative"}
 	case c.DevCredentials && !loopback(host):
 		return &usageError{msg: fmt.Sprintf("--dev-credentials lets anybody in, so it works on loopback only, and --listen is %s: "+
 			"listen on 127.0.0.1 or leave --dev-credentials out", c.Listen)}
@@ -122,6 +124,8 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.StringVar(&c.Region, "region", c.Region, "the `region` that slipway env names")
 			fs.StringVar(&c.Compute, "compute", c.Compute, "run machines with this `driver`: qemu, or fake, which runs none")
 			fs.DurationVar(&c.FakeBootTime, "fake-boot-time", c.FakeBootTime, "how long a fake machine takes to boot, as a `duration`")
+			fs.DurationVar(&c.BootLimit, "boot-limit", 0, "give up on a guest that has not come up after this `duration` (default 5m with KVM, 20m without)")
+			fs.DurationVar(&c.BootStall, "boot-stall", 0, "give up on a guest whose firmware or boot loader shows nothing new for this `duration` (default 45s with KVM, 90s without)")
 			fs.StringVar(&c.ImportRules, "import-rules", c.ImportRules, "what may be imported, as `rules`: aws (what AWS takes) or open (also Linux guests and more, and says what was waived)")
 			fs.BoolVar(&c.DevCredentials, "dev-credentials", false, "accept any access key, unchecked, as the default account; loopback only")
 			fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "log from this `level` up: debug, info, warn, error")

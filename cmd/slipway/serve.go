@@ -3,10 +3,197 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"slipway/api"
+	"slipway/api/admin"
+	"slipway/domain"
+	"slipway/service"
+	"slipway/store"
+	"slipway/store/sqlite"
+	"slipway/wire"
+	"slipway/wire/protocols"
+	"slipway/work"
 )
 
-// serve runs the server until ctx ends.
-func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) error {
-	return errors.New("the server is not wired yet")
+// serve runs the server until ctx ends: store → recover → work → HTTP, and
+// back in reverse. Machines are left running.
+func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err error) {
+	log := newLogger(c, stderr)
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	st, err := sqlite.Open(c.DataDir, sqlite.Options{Clock: domain.WallClock})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	key, err := firstKey(ctx, st, c.Account)
+	if err != nil {
+		return err
+	}
+	world, err := openWorld(ctx, c, st, log)
+	if err != nil {
+		return err
+	}
+	flows := world.Flows()
+	engine := work.New(st, work.Options{Workflows: flows, Clock: domain.WallClock, Log: log, Limits: flowLimits})
+	if err := engine.Start(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		err = errors.Join(err, engine.Stop(stop))
+	}()
+	collector := &work.Collector{World: world, Log: log}
+	collector.Start(ctx)
+	defer collector.Stop()
+
+	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules}}
+	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows)}, log)
+	handler := newHandler(c, st, svc, own, log)
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	return answer(ctx, c, ln, handler, key, stdout, log)
+}
+
+// flowLimits is how many jobs of a workflow run at once. Seals share one disk,
+// imports wait for a slot of their own to boot.
+var flowLimits = map[string]int{domain.FlowSnapshotSeal: 4, domain.FlowImageImport: 16, domain.FlowImageExport: 8}
+
+// answer serves until ctx ends, telling clients where once it is true.
+func answer(ctx context.Context, c ServeConfig, ln net.Listener, h http.Handler, key *domain.AccessKey, stdout io.Writer, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	endpoint := "http://" + ln.Addr().String()
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	if err := announce(c, endpoint, key, stdout); err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	log.Info("answering", "endpoint", endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(stop); err != nil {
+		return errors.Join(srv.Close(), fmt.Errorf("requests did not end in time: %w", err))
+	}
+	return nil
+}
+
+func announce(c ServeConfig, endpoint string, key *domain.AccessKey, stdout io.Writer) error {
+	err := WriteClientFile(c.DataDir, ClientFile{
+		Endpoint: endpoint, Region: c.Region, AccessKeyID: key.Key.Name, SecretAccessKey: key.Secret, Account: key.Account,
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", clientFileName, err)
+	}
+	if c.ReadyFile != "" {
+		if err := writeFileAtomic(c.ReadyFile, []byte(endpoint+"\n"), 0o644); err != nil {
+			return fmt.Errorf("write the ready file: %w", err)
+		}
+	}
+	if c.DevCredentials {
+		fmt.Fprintln(stdout, "WARNING: --dev-credentials: every access key is accepted, no signature is checked. Do not put this on a network.")
+	}
+	fmt.Fprintf(stdout, "Slipway answers at %s\nUse it:  eval \"$(slipway env --data-dir %s)\"\n", endpoint, shellQuote(c.DataDir))
+	return nil
+}
+
+func newLogger(c ServeConfig, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // Validate has checked the word
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// firstKey finds the administrator's access key, making account and key at the
+// first start.
+func firstKey(ctx context.Context, st store.Store, account string) (*domain.AccessKey, error) {
+	var key *domain.AccessKey
+	err := st.Update(ctx, func(tx store.Tx) error {
+		keys, err := store.List[domain.AccessKey](tx, store.Query{Kind: domain.KindAccessKey, Alias: account})
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if k.User == "" && !k.Disabled {
+				key = k
+				return nil
+			}
+		}
+		acc := &domain.Account{Note: "made at the first start"}
+		acc.Key = domain.Key{Kind: domain.KindAccount, Name: account}
+		if err := tx.Insert(acc); err != nil {
+			return err
+		}
+		key = &domain.AccessKey{Secret: domain.RandomIDs.Secret(), Account: account}
+		key.Key = domain.Key{Kind: domain.KindAccessKey, Name: domain.RandomIDs.AccessKey()}
+		return tx.Insert(key)
+	})
+	return key, err
+}
+
+// newHandler puts the one port together.
+func newHandler(c ServeConfig, st store.Store, svc *service.Service, own http.Handler, log *slog.Logger) http.Handler {
+	return wire.NewServer(wire.Config{
+		Services: api.Services(), Handlers: api.Handlers(svc), Codecs: protocols.Codecs(),
+		Verifier: protocols.Verifier(time.Now, api.Services()), Keys: lookup(st, c), Explain: api.Explain,
+		Now: time.Now, NewRequestID: domain.RandomIDs.UUID, Log: log, DevCredentials: c.DevCredentials, Own: own,
+	})
+}
+
+func ownHandler(src admin.Source, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(wire.OwnAPIPrefix, admin.Handler(src, log))
+	mux.HandleFunc("GET "+wire.OwnPrefix+"healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	return mux
+}
+
+// lookup finds access keys in the store. A caller without a user name is the
+// root of the account.
+func lookup(st store.Store, c ServeConfig) wire.Keys {
+	return func(ctx context.Context, id string) (wire.Secret, error) {
+		key := new(domain.AccessKey)
+		err := st.View(ctx, func(tx store.Tx) error { return tx.Get(domain.Key{Kind: domain.KindAccessKey, Name: id}, key) })
+		switch {
+		case isNotFound(err) && c.DevCredentials:
+			key = &domain.AccessKey{Account: c.Account}
+		case isNotFound(err) || err == nil && key.Disabled:
+			return wire.Secret{}, wire.ErrUnknownKey
+		case err != nil:
+			return wire.Secret{}, err
+		}
+		return wire.Secret{Key: key.Secret, Identity: wire.Identity{
+			AccessKeyID: id, Account: key.Account, UserID: key.Account, Kind: "root",
+			ARN: domain.ARN("iam", "", key.Account, "root"),
+		}}, nil
+	}
+}
+
+func stepCounts(flows []work.Workflow) func(string) int {
+	n := map[string]int{}
+	for _, f := range flows {
+		n[f.Name()] = len(f.Steps())
+	}
+	return func(name string) int { return n[name] }
 }

@@ -1,0 +1,106 @@
+package appstream
+
+import (
+	"context"
+	"strings"
+
+	"slipway/api/convert"
+	"slipway/domain"
+	"slipway/service"
+	"slipway/wire"
+	aws "slipway/wire/appstream"
+)
+
+// pageSize is DescribeImages' page when MaxResults is absent or 0; the model
+// allows up to 25.
+const pageSize = 25
+
+func (a api) createImportedImage(ctx context.Context, c *wire.Call, in *aws.CreateImportedImageRequest) (*aws.CreateImportedImageResult, error) {
+	req := service.Import{
+		Name: convert.Val(in.Name), SourceAMI: convert.Val(in.SourceAmiId), WorkspaceImage: convert.Val(in.WorkspaceImageId),
+		RoleARN: convert.Val(in.IamRoleArn), DisplayName: convert.Val(in.DisplayName), Description: convert.Val(in.Description),
+		AgentPolicy: convert.Val(in.AgentSoftwareVersion), Tags: in.Tags, DryRun: convert.Val(in.DryRun),
+	}
+	if in.RuntimeValidationConfig != nil {
+		req.Intended = convert.Val(in.RuntimeValidationConfig.IntendedInstanceType)
+	}
+	for _, app := range in.AppCatalogConfig {
+		req.Catalog = append(req.Catalog, domain.Application{
+			Name: convert.Val(app.Name), DisplayName: convert.Val(app.DisplayName), Path: convert.Val(app.AbsoluteAppPath),
+			IconPath: convert.Val(app.AbsoluteIconPath), ManifestPath: convert.Val(app.AbsoluteManifestPath),
+			WorkingDirectory: convert.Val(app.WorkingDirectory), Parameters: convert.Val(app.LaunchParameters),
+		})
+	}
+	img, err := a.svc.ImportImage(ctx, convert.Caller(c), req)
+	if err != nil {
+		return nil, err
+	}
+	return &aws.CreateImportedImageResult{Image: imageShape(img)}, nil
+}
+
+func (a api) describeImages(ctx context.Context, c *wire.Call, in *aws.DescribeImagesRequest) (*aws.DescribeImagesResult, error) {
+	after, err := convert.Position(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	q := service.ImageQuery{Names: in.Names, ARNs: in.Arns, Type: convert.Val(in.Type), After: after, Limit: int(convert.Val(in.MaxResults))}
+	if q.Limit == 0 {
+		q.Limit = pageSize
+	}
+	imgs, next, err := a.svc.Images(ctx, convert.Caller(c), q)
+	if err != nil {
+		return nil, err
+	}
+	out := &aws.DescribeImagesResult{Images: []aws.Image{}, NextToken: convert.Token(next)}
+	for _, i := range imgs {
+		out.Images = append(out.Images, *imageShape(i))
+	}
+	return out, nil
+}
+
+func (a api) deleteImage(ctx context.Context, c *wire.Call, in *aws.DeleteImageRequest) (*aws.DeleteImageResult, error) {
+	img, err := a.svc.DeleteImage(ctx, convert.Caller(c), convert.Val(in.Name))
+	if err != nil {
+		return nil, err
+	}
+	return &aws.DeleteImageResult{Image: imageShape(img)}, nil
+}
+
+func imageShape(i *domain.Image) *aws.Image {
+	out := &aws.Image{
+		Name: new(i.Key.Name), Arn: new(domain.ImageARN(i.Key)), DisplayName: convert.Opt(i.DisplayName),
+		Description: convert.Opt(i.Description), State: new(string(i.State)), Visibility: new(i.Visibility),
+		ImageType: new(i.Type), Platform: convert.Opt(i.Platform), CreatedTime: new(i.Created),
+		ImageBuilderSupported: new(true), ImageSharedWithOthers: new("FALSE"), ManagedSoftwareIncluded: new(false),
+		DynamicAppProvidersEnabled: new("DISABLED"), LatestAppstreamAgentVersion: new("TRUE"),
+		SupportedInstanceFamilies: i.Families,
+	}
+	if i.Reason != nil {
+		out.StateChangeReason = &aws.ImageStateChangeReason{Code: convert.Opt(i.Reason.Code), Message: convert.Opt(i.Reason.Message)}
+	}
+	for _, e := range i.Errors {
+		out.ImageErrors = append(out.ImageErrors, aws.ResourceError{ErrorCode: new(e.Code), ErrorMessage: new(e.Message), ErrorTimestamp: new(e.At)})
+	}
+	for _, app := range i.Catalog {
+		out.Applications = append(out.Applications, aws.Application{
+			Name: new(app.Name), DisplayName: new(orName(app)), LaunchPath: new(app.Path),
+			LaunchParameters: convert.Opt(app.Parameters), WorkingDirectory: convert.Opt(app.WorkingDirectory),
+			Enabled: new(true), Platforms: platforms(i.Platform), CreatedTime: new(i.Created),
+		})
+	}
+	return out
+}
+
+func orName(a domain.Application) string {
+	if strings.TrimSpace(a.DisplayName) != "" {
+		return a.DisplayName
+	}
+	return a.Name
+}
+
+func platforms(p string) []string {
+	if p == "" {
+		return nil
+	}
+	return []string{p}
+}

@@ -1,0 +1,149 @@
+// Package ebs answers the EBS direct APIs: blocks of snapshots in and out.
+package ebs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+
+	"slipway/api/convert"
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/service"
+	"slipway/wire"
+	aws "slipway/wire/ebs"
+)
+
+type api struct{ svc *service.Service }
+
+// Rows is one row per operation that is built.
+func Rows(s *service.Service) map[*wire.Op]wire.Handler {
+	a := api{s}
+	return map[*wire.Op]wire.Handler{
+		aws.OpStartSnapshot:      wire.Handle(a.startSnapshot),
+		aws.OpPutSnapshotBlock:   wire.Handle(a.putSnapshotBlock),
+		aws.OpCompleteSnapshot:   wire.Handle(a.completeSnapshot),
+		aws.OpListSnapshotBlocks: wire.Handle(a.listSnapshotBlocks),
+		aws.OpGetSnapshotBlock:   wire.Handle(a.getSnapshotBlock),
+	}
+}
+
+// Errors maps kinds to the service's exceptions; the finer reason travels in
+// the member Reason.
+var Errors = convert.Table{
+	Kinds: map[fault.Kind]string{
+		fault.BadValue:       "ValidationException",
+		fault.BadCombination: "ConflictException",
+		fault.NotFound:       "ResourceNotFoundException",
+		fault.WrongState:     "ValidationException",
+		fault.NotAvailable:   "ValidationException",
+		fault.Unsupported:    "ValidationException",
+		fault.Quota:          "ServiceQuotaExceededException",
+		fault.Unavailable:    "ServiceQuotaExceededException",
+		fault.Busy:           "RequestThrottledException",
+		fault.Denied:         "AccessDeniedException",
+		fault.Internal:       "InternalServerException",
+	},
+	Reason: "Reason",
+}
+
+func (a api) startSnapshot(ctx context.Context, c *wire.Call, in *aws.StartSnapshotRequest) (*aws.StartSnapshotResponse, error) {
+	spec := service.SnapshotSpec{
+		SizeGiB: convert.Val(in.VolumeSize), Description: convert.Val(in.Description), ClientToken: convert.Val(in.ClientToken),
+		Parent: convert.Val(in.ParentSnapshotId), Encrypted: convert.Val(in.Encrypted) || in.KmsKeyArn != nil,
+	}
+	if len(in.Tags) > 0 {
+		spec.Tags = domain.Tags{}
+	}
+	for _, t := range in.Tags {
+		spec.Tags[convert.Val(t.Key)] = convert.Val(t.Value)
+	}
+	s, err := a.svc.StartSnapshot(ctx, convert.Caller(c), spec)
+	if err != nil {
+		return nil, err
+	}
+	return &aws.StartSnapshotResponse{
+		SnapshotId: new(s.Key.Name), OwnerId: new(s.Key.Account), Status: new(service.PublicSnapshotState(s.State)),
+		StartTime: new(s.Created), VolumeSize: new(s.SizeGiB), BlockSize: new(int64(service.BlockBytes)),
+		Description: convert.Opt(s.Description), Tags: in.Tags, SseType: new("none"),
+	}, nil
+}
+
+func (a api) putSnapshotBlock(ctx context.Context, c *wire.Call, in *aws.PutSnapshotBlockRequest) (*aws.PutSnapshotBlockResponse, error) {
+	if got := convert.Val(in.DataLength); got != int64(len(in.BlockData)) {
+		return nil, fault.New(fault.BadValue, "x-amz-Data-Length is %d but %d bytes were sent.", got, len(in.BlockData)).WithCode("INVALID_BLOCK")
+	}
+	raw, err := base64.StdEncoding.DecodeString(convert.Val(in.Checksum))
+	if err != nil || len(raw) != sha256.Size {
+		return nil, fault.New(fault.BadValue, "x-amz-Checksum is not a Base64 SHA-256.").WithCode("INVALID_PARAMETER_VALUE")
+	}
+	err = a.svc.PutBlock(ctx, convert.Caller(c), convert.Val(in.SnapshotId), convert.Val(in.BlockIndex), in.BlockData, [sha256.Size]byte(raw))
+	if err != nil {
+		return nil, err
+	}
+	return &aws.PutSnapshotBlockResponse{Checksum: in.Checksum, ChecksumAlgorithm: in.ChecksumAlgorithm}, nil
+}
+
+func (a api) completeSnapshot(ctx context.Context, c *wire.Call, in *aws.CompleteSnapshotRequest) (*aws.CompleteSnapshotResponse, error) {
+	s, err := a.svc.CompleteSnapshot(ctx, convert.Caller(c), convert.Val(in.SnapshotId), convert.Val(in.ChangedBlocksCount))
+	if err != nil {
+		return nil, err
+	}
+	return &aws.CompleteSnapshotResponse{Status: new(service.PublicSnapshotState(s.State))}, nil
+}
+
+func (a api) listSnapshotBlocks(ctx context.Context, c *wire.Call, in *aws.ListSnapshotBlocksRequest) (*aws.ListSnapshotBlocksResponse, error) {
+	from := convert.Val(in.StartingBlockIndex)
+	if in.NextToken != nil {
+		after, err := convert.Position(in.NextToken)
+		if err == nil {
+			from, err = strconv.ParseInt(after, 10, 64)
+		}
+		if err != nil {
+			return nil, fault.New(fault.BadValue, "The page token is not valid.").WithCode("INVALID_PAGE_TOKEN")
+		}
+	}
+	max := int(convert.Val(in.MaxResults))
+	if max == 0 {
+		max = 10000
+	}
+	l, err := a.svc.ListBlocks(ctx, convert.Caller(c), convert.Val(in.SnapshotId), from, max)
+	if err != nil {
+		return nil, err
+	}
+	out := &aws.ListSnapshotBlocksResponse{
+		Blocks: make([]aws.Block, len(l.Indexes)), ExpiryTime: new(l.Expires), VolumeSize: new(l.Snapshot.SizeGiB),
+		BlockSize: new(int64(service.BlockBytes)),
+	}
+	for i, n := range l.Indexes {
+		out.Blocks[i] = aws.Block{BlockIndex: new(n), BlockToken: new(blockToken(l.Snapshot.Key.Name, n))}
+	}
+	if l.Next >= 0 {
+		out.NextToken = convert.Token(strconv.FormatInt(l.Next, 10))
+	}
+	return out, nil
+}
+
+// blockToken names a block of a snapshot. It grants nothing: access is checked
+// with every call.
+func blockToken(snapshot string, index int64) string {
+	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s/%d", snapshot, index))
+}
+
+func (a api) getSnapshotBlock(ctx context.Context, c *wire.Call, in *aws.GetSnapshotBlockRequest) (*aws.GetSnapshotBlockResponse, error) {
+	id, index := convert.Val(in.SnapshotId), convert.Val(in.BlockIndex)
+	if convert.Val(in.BlockToken) != blockToken(id, index) {
+		return nil, fault.New(fault.BadValue, "The block token is not one of block %d of %s.", index, id).
+			WithHint("ListSnapshotBlocks gives the tokens.").WithCode("INVALID_BLOCK_TOKEN")
+	}
+	data, sum, err := a.svc.ReadBlock(ctx, convert.Caller(c), id, index)
+	if err != nil {
+		return nil, err
+	}
+	return &aws.GetSnapshotBlockResponse{
+		DataLength: new(int64(len(data))), BlockData: data,
+		Checksum: new(base64.StdEncoding.EncodeToString(sum[:])), ChecksumAlgorithm: new("SHA256"),
+	}, nil
+}

@@ -1,0 +1,86 @@
+// Package ec2 answers the EC2 operations around machine images and snapshots.
+package ec2
+
+import (
+	"sort"
+
+	"slipway/api/convert"
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/service"
+	"slipway/wire"
+	aws "slipway/wire/ec2"
+)
+
+type api struct{ svc *service.Service }
+
+// Rows is one row per operation that is built.
+func Rows(s *service.Service) map[*wire.Op]wire.Handler {
+	a := api{s}
+	return map[*wire.Op]wire.Handler{
+		aws.OpRegisterImage:     wire.Handle(a.registerImage),
+		aws.OpDescribeImages:    wire.Handle(a.describeImages),
+		aws.OpDeregisterImage:   wire.Handle(a.deregisterImage),
+		aws.OpDescribeSnapshots: wire.Handle(a.describeSnapshots),
+	}
+}
+
+// Errors maps kinds to EC2's client errors. EC2 models none: a fault's own
+// Code is the finer word where there is one.
+var Errors = convert.Table{
+	Kinds: map[fault.Kind]string{
+		fault.BadValue:       "InvalidParameterValue",
+		fault.BadCombination: "InvalidParameterCombination",
+		fault.NotFound:       "InvalidParameterValue",
+		fault.Exists:         "InvalidParameterValue",
+		fault.InUse:          "InvalidAMIID.Unavailable",
+		fault.WrongState:     "IncorrectState",
+		fault.NotAvailable:   "IncorrectState",
+		fault.Busy:           "IncorrectState",
+		fault.Quota:          "ResourceLimitExceeded",
+		fault.Denied:         "UnauthorizedOperation",
+		fault.Unsupported:    "UnsupportedOperation",
+		fault.Unavailable:    "Unavailable",
+		fault.DryRun:         "DryRunOperation",
+		fault.Internal:       "InternalError",
+	},
+	Codes:    true,
+	Statuses: map[string]int{"DryRunOperation": 412, "UnauthorizedOperation": 403, "Unavailable": 503, "InternalError": 500},
+}
+
+func dryRun(set *bool) error {
+	if convert.Val(set) {
+		return fault.New(fault.DryRun, "Request would have succeeded, but DryRun flag is set.")
+	}
+	return nil
+}
+
+// tagsFor reads the tags meant for one type of resource.
+func tagsFor(specs []aws.TagSpecification, types ...string) (map[string]domain.Tags, error) {
+	out := map[string]domain.Tags{}
+	for _, t := range types {
+		out[t] = nil
+	}
+	for _, s := range specs {
+		t := convert.Val(s.ResourceType)
+		if _, ok := out[t]; !ok {
+			return nil, fault.New(fault.BadValue, "'%s' is not a valid taggable resource type for this operation.", t)
+		}
+		for _, tag := range s.Tags {
+			if out[t] == nil {
+				out[t] = domain.Tags{}
+			}
+			out[t][convert.Val(tag.Key)] = convert.Val(tag.Value)
+		}
+	}
+	return out, nil
+}
+
+func tagList(tags domain.Tags) []aws.Tag {
+	var out []aws.Tag
+	for k, v := range tags {
+		out = append(out, aws.Tag{Key: new(k), Value: new(v)})
+	}
+	sort.Slice(out, func(i, j int) bool { return *out[i].Key < *out[j].Key })
+	return out
+}

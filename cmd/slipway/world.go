@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"slipway/api/admin/adminapi"
+	"slipway/compute"
+	"slipway/compute/fake"
+	"slipway/compute/qemu"
+	"slipway/disk"
+	"slipway/disk/facts"
+	"slipway/disk/inspect"
+	"slipway/disk/rules"
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/store"
+	"slipway/work"
+)
+
+// openWorld opens the disks and the driver that the workflows act on.
+func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Logger) (*work.World, error) {
+	disks, err := disk.Open(filepath.Join(c.DataDir, "disks"))
+	if err != nil {
+		return nil, err
+	}
+	driver, err := openDriver(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if missing := driver.Features().Missing; len(missing) > 0 {
+		log.Warn("machines cannot be started here: " + strings.Join(missing, ", ") + " missing; `slipway doctor` says how to install it. Everything that needs no machine works.")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's file: %w", err)
+	}
+	return &work.World{
+		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
+		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(guestsAtOnce(c, driver)),
+		Inspect: func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
+	}, nil
+}
+
+func openDriver(ctx context.Context, c ServeConfig) (compute.Driver, error) {
+	run := filepath.Join(c.DataDir, "run")
+	if c.Compute == "fake" {
+		return fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime})
+	}
+	return qemu.New(ctx, qemu.Options{Dir: run})
+}
+
+// guestsAtOnce: software emulation takes a processor and more per guest.
+func guestsAtOnce(c ServeConfig, d compute.Driver) int {
+	switch {
+	case c.Compute == "fake":
+		return 64
+	case d.Features().Accel == "kvm":
+		return max(1, runtime.NumCPU()/2)
+	}
+	return max(1, runtime.NumCPU()/4)
+}
+
+func listMachines(d compute.Driver) func(ctx context.Context) ([]adminapi.Machine, error) {
+	return func(ctx context.Context) ([]adminapi.Machine, error) {
+		list, err := d.List(ctx)
+		out := []adminapi.Machine{}
+		for _, m := range list {
+			out = append(out, adminapi.Machine{
+				ID: m.ID, State: string(m.State), PID: m.PID, Started: m.Started, MemoryMB: m.MemoryMB, CPUs: m.CPUs, Labels: m.Labels, Detail: m.Detail,
+			})
+		}
+		return out, err
+	}
+}
+
+// blocks is the disk store as the use cases want it: digests are words there.
+type blocks struct{ disks *disk.Store }
+
+func (b blocks) CreateUpload(ctx context.Context, id string, n int64) error {
+	return b.disks.CreateUpload(ctx, id, n)
+}
+
+func (b blocks) PutBlock(ctx context.Context, id string, index int64, data []byte, sum [32]byte) error {
+	return b.disks.PutBlock(ctx, id, index, data, sum)
+}
+
+func (b blocks) Present(id string) (int64, error) {
+	u, err := b.disks.Upload(id)
+	return u.Present, err
+}
+
+func (b blocks) ReadBlock(ctx context.Context, digest string, index int64) ([]byte, [32]byte, error) {
+	d, err := disk.ParseDigest(digest)
+	if err != nil {
+		return nil, [32]byte{}, err
+	}
+	return b.disks.ReadBlock(ctx, d, index)
+}
+
+func (b blocks) DataBlocks(digest string, from int64, max int) ([]int64, error) {
+	d, err := disk.ParseDigest(digest)
+	if err != nil {
+		return nil, err
+	}
+	return b.disks.DataBlocks(d, from, max)
+}
+
+func isNotFound(err error) bool { return fault.Is(err, fault.NotFound) }

@@ -1,0 +1,75 @@
+// Package service holds the use cases: who may do what, in which state, within
+// which limits. A use case looks up, checks, and writes resource, event and
+// job in one transaction; it answers in milliseconds and never does the work.
+//
+// No AWS shape, no SQL, no virtual machine and no disk file belongs here. What
+// it needs from elsewhere it declares as a small interface (Blocks).
+package service
+
+import (
+	"context"
+
+	"slipway/disk/rules"
+	"slipway/domain"
+	"slipway/store"
+)
+
+// Service is all use cases over one store.
+type Service struct {
+	Store  store.Store
+	IDs    domain.IDs
+	Blocks Blocks
+	Config Config
+}
+
+// Config is what an operator decided.
+type Config struct {
+	Rules      rules.Set // which image requirements hold: rules.AWS or rules.Open
+	ImageQuota int       // images per account and Region; 0 means domain.ImageQuota
+	// ExportHours is the deadline of an export task; 0 means 6 (AWS publishes
+	// none).
+	ExportHours int
+}
+
+// Blocks is the block data behind EBS snapshots: uploads that take blocks of
+// 512 KiB in any order, and sealed disks, named by digest, that are read.
+type Blocks interface {
+	// CreateUpload makes room for an upload of that many blocks; repeatable.
+	// fault.Unavailable when it cannot fit.
+	CreateUpload(ctx context.Context, id string, blocks int64) error
+	// PutBlock stores one block after checking its SHA-256; repeatable, the
+	// last write wins. fault.BadValue for a wrong checksum or index,
+	// fault.NotFound without such an upload.
+	PutBlock(ctx context.Context, id string, index int64, data []byte, sum [32]byte) error
+	// Present counts the distinct blocks an upload has.
+	Present(id string) (int64, error)
+	// ReadBlock reads a block of a sealed disk; zeros where nothing was written.
+	ReadBlock(ctx context.Context, digest string, index int64) ([]byte, [32]byte, error)
+	// DataBlocks lists at most max indexes ≥ from of blocks that hold data.
+	DataBlocks(digest string, from int64, max int) ([]int64, error)
+}
+
+// BlockBytes is the size of an EBS block (EBS direct APIs: always 512 KiB).
+const BlockBytes = 512 << 10
+
+const gib = 1 << 30
+
+// blocksOf counts the blocks of a volume.
+func blocksOf(sizeGiB int64) int64 { return sizeGiB * (gib / BlockBytes) }
+
+func (s *Service) imageQuota() int {
+	if s.Config.ImageQuota > 0 {
+		return s.Config.ImageQuota
+	}
+	return domain.ImageQuota
+}
+
+// enqueue starts a workflow over a subject in the transaction that writes it.
+// The state starts empty: every step finds what it needs from the subject.
+func (s *Service) enqueue(tx store.Tx, flow string, subject domain.Key) error {
+	j, err := domain.NewJob(s.IDs, tx.Now(), flow, 1, subject, struct{}{})
+	if err != nil {
+		return err
+	}
+	return tx.PutJob(j)
+}

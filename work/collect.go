@@ -1,0 +1,227 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"slipway/disk"
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/store"
+)
+
+// Collector keeps one thing true: nothing exists on this host that no row
+// refers to. It takes no input; a timer and commits wake it.
+type Collector struct {
+	World *World
+	Log   *slog.Logger
+	Every time.Duration // at least this often; 0 means a minute
+	Lull  time.Duration // after a commit, wait for this long before looking; 0 means a second
+
+	// IdleUpload is how long a pending snapshot may go without a block before
+	// it fails (EBS direct APIs: Timeout, 60 minutes unless asked otherwise);
+	// 0 means 24 hours, kind to people who resume the next day.
+	IdleUpload time.Duration
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Start begins collecting and returns.
+func (c *Collector) Start(ctx context.Context) {
+	ctx, c.cancel = context.WithCancel(ctx)
+	c.done = make(chan struct{})
+	go c.run(ctx)
+}
+
+// Stop ends it; safe twice and before Start.
+func (c *Collector) Stop() {
+	if c.cancel != nil {
+		c.cancel()
+		<-c.done
+	}
+}
+
+func (c *Collector) run(ctx context.Context) {
+	defer close(c.done)
+	every, lull := c.Every, c.Lull
+	if every == 0 {
+		every = time.Minute
+	}
+	if lull == 0 {
+		lull = time.Second
+	}
+	for {
+		changed := c.World.Store.Changed()
+		if err := c.Collect(ctx); err != nil && ctx.Err() == nil {
+			c.Log.Warn("collecting what nobody uses", "error", err)
+		}
+		if !wait(ctx, every, changed) || !wait(ctx, lull, nil) {
+			return
+		}
+	}
+}
+
+// wait returns when d is over or early closes; false when ctx ends.
+func wait(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+	case <-early:
+	}
+	return true
+}
+
+// Collect removes machines, overlays, uploads and disks that nothing refers to.
+func (c *Collector) Collect(ctx context.Context) error {
+	busy, err := c.machines(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.overlays(ctx, busy), c.idleUploads(ctx), c.uploads(ctx), c.disks(ctx))
+}
+
+// machines destroys those that belong to no job that has not ended, and tells
+// which ids are still meant to be.
+func (c *Collector) machines(ctx context.Context) (busy map[string]bool, err error) {
+	// The list comes first: a machine that appears after it has a job already.
+	list, err := c.World.Driver.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	busy = map[string]bool{}
+	err = c.World.Store.View(ctx, func(tx store.Tx) error {
+		jobs, err := tx.Jobs(store.JobQuery{Statuses: []domain.JobStatus{domain.JobQueued, domain.JobRunning, domain.JobUndoing, domain.JobOperator}})
+		for _, j := range jobs {
+			busy[machineOf(j.ID)] = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range list {
+		if !busy[m.ID] {
+			c.Log.Info("removing a machine nobody uses", "machine", m.ID, "state", m.State)
+			if derr := c.World.Driver.Destroy(ctx, m.ID); derr != nil {
+				err = errors.Join(err, derr)
+			}
+			c.World.Slots.Release(m.ID)
+		}
+	}
+	return busy, err
+}
+
+func (c *Collector) overlays(ctx context.Context, busy map[string]bool) error {
+	ids, err := c.World.Disks.Overlays()
+	for _, id := range ids {
+		if !busy[id] {
+			err = errors.Join(err, c.World.Disks.RemoveOverlay(ctx, id))
+		}
+	}
+	return err
+}
+
+// idleUploads fails snapshots whose upload was given up.
+func (c *Collector) idleUploads(ctx context.Context) error {
+	idle := c.IdleUpload
+	if idle == 0 {
+		idle = 24 * time.Hour
+	}
+	var old []domain.Key
+	err := c.World.Store.View(ctx, func(tx store.Tx) error {
+		snaps, err := store.List[domain.Snapshot](tx, store.Query{Kind: domain.KindSnapshot, States: []domain.State{domain.SnapshotPending}})
+		for _, s := range snaps {
+			if tx.Now().Sub(s.Created) > idle && tx.Now().Sub(c.lastBlock(s.Key.Name)) > idle {
+				old = append(old, s.Key)
+			}
+		}
+		return err
+	})
+	for _, k := range old {
+		err = errors.Join(err, move(ctx, c.World.Store, k, domain.SnapshotBroke, "idle", func(_ store.Tx, n *domain.Snapshot) error {
+			n.Problem = "The upload was given up: no block arrived for " + idle.String() + "."
+			return nil
+		}))
+	}
+	return err
+}
+
+func (c *Collector) lastBlock(id string) time.Time {
+	u, err := c.World.Disks.Upload(id)
+	if err != nil {
+		return time.Time{}
+	}
+	return u.Touched
+}
+
+// uploads drops those whose snapshot takes no blocks any more.
+func (c *Collector) uploads(ctx context.Context) error {
+	ids, err := c.World.Disks.Uploads()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		wanted := true
+		err = errors.Join(err, c.World.Store.View(ctx, func(tx store.Tx) error {
+			n, err := tx.Count(store.Query{Kind: domain.KindSnapshot, Names: []string{id}, States: []domain.State{domain.SnapshotPending, domain.SnapshotSealing}})
+			wanted = n > 0 || err != nil
+			return err
+		}))
+		if !wanted {
+			err = errors.Join(err, c.World.Disks.DropUpload(ctx, id))
+		}
+	}
+	return err
+}
+
+// disks removes sealed disks without a user. Sealing is held off meanwhile: a
+// disk that was sealed and not yet recorded has no user either.
+func (c *Collector) disks(ctx context.Context) error {
+	c.World.sealing.Lock()
+	defer c.World.sealing.Unlock()
+	all, err := c.World.Disks.Sealed()
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		err = errors.Join(err, c.disk(ctx, d))
+	}
+	return err
+}
+
+func (c *Collector) disk(ctx context.Context, d disk.Digest) error {
+	key := domain.DiskKey(d.String())
+	used := true
+	look := func(tx store.Tx) error {
+		users, err := tx.Referrers(key)
+		if err != nil {
+			return err
+		}
+		sealing, err := tx.Jobs(store.JobQuery{Workflow: domain.FlowSnapshotSeal, Statuses: []domain.JobStatus{domain.JobRunning, domain.JobQueued, domain.JobUndoing}})
+		used = len(users)+len(sealing) > 0
+		return err
+	}
+	if err := c.World.Store.View(ctx, look); err != nil || used {
+		return err
+	}
+	err := c.World.Store.Update(ctx, func(tx store.Tx) error {
+		if err := look(tx); err != nil || used {
+			return err
+		}
+		return tx.Delete(key)
+	})
+	if err != nil || used {
+		return err
+	}
+	c.Log.Info("removing a disk nobody uses", "disk", d.String())
+	if err := c.World.Disks.Remove(ctx, d); err != nil && !fault.Is(err, fault.InUse) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+package work
+
+import (
+	"context"
+	"os"
+
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/store"
+)
+
+type deleteState struct{}
+
+// imageDelete removes what an image has beside its row, then the row. The disk
+// goes when nobody uses it any more.
+func (w *World) imageDelete() Workflow {
+	return Define(domain.FlowImageDelete, 1, []Step[deleteState]{
+		{Name: "evidence", Do: func(_ context.Context, r *Run, _ *deleteState) error {
+			if err := os.RemoveAll(w.evidenceDir(r.Job().Subject)); err != nil {
+				return fault.Wrap(fault.Internal, err, "The image's evidence could not be removed.")
+			}
+			return nil
+		}},
+		{Name: "row", Do: func(ctx context.Context, r *Run, _ *deleteState) error {
+			return w.Store.Update(ctx, func(tx store.Tx) error { return tx.Delete(r.Job().Subject) })
+		}},
+	})
+}

@@ -1,0 +1,123 @@
+package work
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"slipway/compute"
+	"slipway/disk"
+	"slipway/disk/facts"
+	"slipway/disk/rules"
+	"slipway/domain"
+	"slipway/store"
+)
+
+// World is what the workflows act on: the only things they may change.
+type World struct {
+	Store   store.Store
+	Disks   *disk.Store
+	Driver  compute.Driver
+	Inspect func(ctx context.Context, path string) (facts.Facts, error)
+	Rules   rules.Set
+	IDs     domain.IDs
+	Clock   domain.Clock
+	DataDir string // evidence is kept below it
+	Boot    BootLimits
+	Slots   *Slots // how many guests may run at once
+	// sealing is held shared while a disk is sealed and recorded, and alone
+	// while unused disks are removed: between the two a disk has no user.
+	sealing sync.RWMutex
+}
+
+// BootLimits is how long a guest may take. Zero values take defaults that
+// depend on whether the processor or software runs the guest.
+type BootLimits struct {
+	Total  time.Duration // from the start to the last needed rung
+	Stall  time.Duration // without anything new on the screen before an operating system runs
+	Settle time.Duration // without anything new on the screen before it counts as stable
+	Agent  time.Duration // extra patience for the guest agent once all else is there
+	Off    time.Duration // for the guest to power off by itself
+	Tick   time.Duration // between two looks
+}
+
+func (l BootLimits) filled(accel string) BootLimits {
+	d := BootLimits{Total: 5 * time.Minute, Stall: 45 * time.Second, Settle: 3 * time.Second, Agent: 5 * time.Second, Off: 45 * time.Second, Tick: 250 * time.Millisecond}
+	switch accel {
+	case "tcg": // software emulation: an order of magnitude slower
+		d.Total, d.Stall, d.Agent, d.Off, d.Tick = 20*time.Minute, 90*time.Second, 15*time.Second, 2*time.Minute, 500*time.Millisecond
+	case "none":
+		d.Settle, d.Agent, d.Tick = 50*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond
+	}
+	for _, p := range []struct{ have, otherwise *time.Duration }{
+		{&l.Total, &d.Total}, {&l.Stall, &d.Stall}, {&l.Settle, &d.Settle}, {&l.Agent, &d.Agent}, {&l.Off, &d.Off}, {&l.Tick, &d.Tick},
+	} {
+		if *p.have == 0 {
+			*p.have = *p.otherwise
+		}
+	}
+	return l
+}
+
+// Flows is every workflow.
+func (w *World) Flows() []Workflow {
+	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport()}
+}
+
+// evidenceDir is where an image's screenshots and logs are kept.
+func (w *World) evidenceDir(img domain.Key) string {
+	return filepath.Join(w.DataDir, "evidence", img.Account, img.Region, img.Name)
+}
+
+// edit reads a resource, changes it and writes it back, in one transaction.
+// Work goes on for minutes while users tag and describe: a document read
+// earlier is never written back.
+func edit[T any, P interface {
+	*T
+	domain.Noun
+}](ctx context.Context, s store.Store, key domain.Key, change func(tx store.Tx, n P) error) (P, error) {
+	n := P(new(T))
+	err := s.Update(ctx, func(tx store.Tx) error {
+		if err := tx.Get(key, n); err != nil {
+			return err
+		}
+		if err := change(tx, n); err != nil {
+			return err
+		}
+		return tx.Put(n)
+	})
+	return n, err
+}
+
+// move sends an event to a resource after changing its document.
+func move[T any, P interface {
+	*T
+	domain.Noun
+}](ctx context.Context, s store.Store, key domain.Key, on domain.Event, detail string, change func(tx store.Tx, n P) error) error {
+	return s.Update(ctx, func(tx store.Tx) error {
+		n := P(new(T))
+		if err := tx.Get(key, n); err != nil {
+			return err
+		}
+		if change != nil {
+			if err := change(tx, n); err != nil {
+				return err
+			}
+		}
+		v, err := tx.Move(key, on, detail, n)
+		if err == nil && v == domain.Ignore && change != nil {
+			return tx.Put(n)
+		}
+		return err
+	})
+}
+
+func read[T any, P interface {
+	*T
+	domain.Noun
+}](ctx context.Context, s store.Store, key domain.Key) (P, error) {
+	n := P(new(T))
+	err := s.View(ctx, func(tx store.Tx) error { return tx.Get(key, n) })
+	return n, err
+}
