@@ -87,24 +87,31 @@ func reason(err error) string {
 
 // run starts one worker and reads its one line.
 func run(ctx context.Context, exe, mode string, disk *os.File) (facts.Facts, error) {
-	var out facts.Facts
-	wctx, cancel := context.WithTimeout(ctx, wallTime)
+	wall, cancel := context.WithTimeout(ctx, wallTime)
 	defer cancel()
-	cmd := exec.CommandContext(wctx, exe, Arg, mode)
+	return answer(ctx, wall, command(wall, exe, mode, disk))
+}
+
+// command is a worker before it starts: nothing of ours but the disk goes in.
+func command(wall context.Context, exe, mode string, disk *os.File) *exec.Cmd {
+	cmd := exec.CommandContext(wall, exe, Arg, mode)
 	cmd.Env = []string{"GOTRACEBACK=single"}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{disk}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
-	var stdout, stderr limited
-	stdout.max, stderr.max = maxAnswer, maxStderr
+	return cmd
+}
+
+func answer(ctx, wall context.Context, cmd *exec.Cmd) (out facts.Facts, err error) {
+	stdout, stderr := limited{max: maxAnswer}, limited{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return out, fault.Wrap(fault.Canceled, ctx.Err(), "The inspection was cancelled.")
-	case wctx.Err() != nil:
-		err = wctx.Err()
+	case wall.Err() != nil:
+		err = wall.Err()
 	case err == nil:
 		err = decode(stdout.Bytes(), &out)
 	}

@@ -17,7 +17,9 @@ func TestMain(m *testing.M) {
 	if how, ok := strings.CutPrefix(os.Args[0], "bad-worker-"); ok {
 		os.Exit(badWorker(how))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(made.dir)
+	os.Exit(code)
 }
 
 func badWorker(how string) int {

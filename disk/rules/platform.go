@@ -31,11 +31,11 @@ func Platform(f facts.Facts) string {
 	return ""
 }
 
-// Buses and network cards as words; compute has the same ones.
+// Buses and network cards as words; those of compute.Bus and compute.Model.
 const (
-	BusVirtio = "virtio"
+	BusVirtio = "virtio-blk"
 	BusNVMe   = "nvme"
-	NICVirtio = "virtio"
+	NICVirtio = "virtio-net"
 	NICE1000e = "e1000e"
 )
 
