@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"slipway/cmd/slipway/internal/transfer"
 )
 
 // amiRow is one machine image as ami ls prints it.
@@ -82,26 +84,11 @@ func rowOf(i *types.Image) amiRow {
 		BootMode: string(i.BootMode), TPM: string(i.TpmSupport), Platform: aws.ToString(i.PlatformDetails),
 		Created: aws.ToString(i.CreationDate), Tags: map[string]string{},
 	}
-	if m := rootMapping(i); m != nil {
+	if m := transfer.RootMapping(i); m != nil {
 		r.Snapshot, r.SizeGiB = aws.ToString(m.Ebs.SnapshotId), aws.ToInt32(m.Ebs.VolumeSize)
 	}
 	for _, t := range i.Tags {
 		r.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
 	return r
-}
-
-// rootMapping finds the volume a machine image boots from.
-func rootMapping(i *types.Image) *types.BlockDeviceMapping {
-	var found *types.BlockDeviceMapping
-	for n := range i.BlockDeviceMappings {
-		m := &i.BlockDeviceMappings[n]
-		if m.Ebs == nil || m.Ebs.SnapshotId == nil {
-			continue
-		}
-		if found == nil || aws.ToString(m.DeviceName) == aws.ToString(i.RootDeviceName) {
-			found = m
-		}
-	}
-	return found
 }

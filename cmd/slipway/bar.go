@@ -79,8 +79,12 @@ func (b *bar) say(format string, args ...any) {
 	fmt.Fprintf(b.w, format+"\n", args...)
 }
 
-// finish ends the bar with a last line.
-func (b *bar) finish(format string, args ...any) { b.say(format, args...) }
+// end takes the bar off a terminal; what stays is said by whoever ends it.
+func (b *bar) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clear()
+}
 
 func (b *bar) due() {
 	every := plainEvery

@@ -167,14 +167,12 @@ func (w *watcher) show(j *adminapi.Job) {
 		if s.Error != "" {
 			result = "failed: " + s.Error
 		}
-		w.bar.finish("  %-34s %7.2f s  %s", name, s.Ended.Sub(s.Started).Seconds(), result)
+		w.bar.say("  %-34s %7.2f s  %s", name, s.Ended.Sub(s.Started).Seconds(), result)
 		w.bar = nil
 	}
 	if j.Ended() {
 		if w.bar != nil {
-			w.bar.mu.Lock()
-			w.bar.clear()
-			w.bar.mu.Unlock()
+			w.bar.end()
 			w.bar = nil
 		}
 		return

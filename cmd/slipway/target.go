@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
@@ -93,6 +92,9 @@ func fromEnvironment(ctx context.Context) (*target, error) {
 	if cfg.Region == "" {
 		return nil, errors.New("no Region is chosen: set AWS_REGION, or name a server with --data-dir")
 	}
+	if endpoint == "" {
+		endpoint = aws.ToString(cfg.BaseEndpoint) // a profile may name one
+	}
 	return &target{Config: cfg, Endpoint: endpoint, Source: "the environment"}, nil
 }
 
@@ -115,5 +117,3 @@ func once(cfg aws.Config) aws.Config {
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	return cfg
 }
-
-var retryable = retry.IsErrorRetryables(retry.DefaultRetryables)
