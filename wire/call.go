@@ -22,8 +22,7 @@ type Call struct {
 type Handler func(ctx context.Context, c *Call) (any, error)
 
 // Handle makes a Handler of a function typed with the operation's structs.
-// Giving it to an operation of other types is an error at the first call;
-// Config.Handlers is checked for that by NewServer.
+// Given to an operation of other types it answers an internal failure.
 func Handle[I, O any](f func(context.Context, *Call, *I) (*O, error)) Handler {
 	return func(ctx context.Context, c *Call) (any, error) {
 		in, ok := c.Input.(*I)

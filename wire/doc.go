@@ -3,14 +3,26 @@
 //
 // The surface:
 //
-//   - NewServer(Config) http.Handler: authenticates, routes, decodes, validates,
-//     calls the handler, encodes. Every error goes through one funnel.
+//   - NewServer(Config) http.Handler: routes, authenticates, decodes, validates,
+//     calls the handler, encodes. Every failure goes through one funnel
+//     (explain.go): an *Exception leaves as it is, Config.Explain may turn any
+//     other error into one, and what the operation does not model and is not
+//     common (IsCommon) is logged and becomes InternalFailure.
 //   - Service, Op: generated tables (packages wire/appstream, workspaces, ec2,
-//     ebs, iam, sts, imagebuilder), one Op per operation, typed structs per shape.
-//   - Handle(func(ctx, *Call, *In) (*Out, error)) Handler: a typed handler.
-//   - Exception: an error with its name on the wire.
+//     ebs, iam, sts, imagebuilder). Per operation Op<Name> and the structs
+//     <Name>Input and <Name>Output (aliases of the model's own names); nil
+//     members are unset, which is not the same as empty.
+//   - Handle(func(ctx, *Call, *In) (*Out, error)) Handler: a typed handler for
+//     Config.Handlers.
+//   - Exception: an error with its name on the wire: the name of a modelled shape
+//     ("NoSuchEntityException"), never a query protocol's spelling of it; EC2,
+//     which models none, takes any code.
+//   - IdentityFrom, RegionFrom, RequestIDFrom: what handlers and Config.Own find
+//     in their context.
 //   - Codec: what a protocol package provides (wire/awsjson, rpccbor, query,
-//     restjson); Verifier: what wire/sigv4 provides.
+//     restjson); Verifier: what wire/sigv4 provides. Package protocols lists all.
+//   - Package shape: schema, Bind, Tree, Validate. Package wiretest: fills any
+//     shape, for tests.
 //
 // The model the tables are generated from is in wire/model; tools/genwire
 // writes the gen_*.go files.

@@ -187,6 +187,9 @@ func (s *server) authenticate(r *http.Request, body []byte, service string, unsi
 	if err == nil && signed.Service != service {
 		return Signed{}, Exceptionf("InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", service)
 	}
+	if err == nil && !regionName(signed.Region) {
+		return Signed{}, Exceptionf("InvalidSignatureException", "Credential should be scoped to a valid region.")
+	}
 	if err == nil {
 		return signed, nil
 	}
@@ -203,4 +206,15 @@ func sourceOf(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
+}
+
+// regionName tells whether s may be the name of a region. Any such name is
+// served; it becomes part of ARNs, so it must not be able to forge one.
+func regionName(s string) bool {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
 }

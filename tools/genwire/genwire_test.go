@@ -61,7 +61,7 @@ func TestWhatATinyModelBecomes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, parts := range map[string][]string{
-		"gen_ops.go": {"DO NOT EDIT.", `OpMake = &wire.Op{Service: Service, Name: "Make"`, "Status: 201", `Errors: []string{"Broken"}`,
+		"gen_ops.go": {"DO NOT EDIT.", `OpMake = &wire.Op{Service: Service, Name: "Make"`, "Status: 201", `Errors:   []string{"Broken"}`,
 			"type MakeOutput struct{}", "MakeInput = MakeRequest"},
 		"gen_structs.go": {"Name *string // required", "When *time.Time"},
 		"gen_schema.go": {`Min: 1, HasMin: true, Max: 9, HasMax: true, Pattern: "^a b = c$", Sensitive: true`,
