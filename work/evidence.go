@@ -212,6 +212,16 @@ func (c *climber) reached(name string) bool {
 	return false
 }
 
+// after is when a rung was reached, counted from the start.
+func (c *climber) after(name string) time.Duration {
+	for _, r := range c.rungs {
+		if r.Name == name {
+			return r.After
+		}
+	}
+	return 0
+}
+
 func (c *climber) count() (n int) {
 	for _, r := range c.rungs {
 		if r.Reached {
@@ -270,7 +280,12 @@ func (c *climber) screen(ctx context.Context, now time.Time) error {
 		c.pictures[sum] = true
 		c.lastNew, c.lastPNG, c.picture = now, raw, nil
 	}
-	if !c.reached(rungHandedOver) || c.reached(rungScreen) || now.Sub(c.lastNew) < c.limits.Settle {
+	// What the firmware left on the screen does not count as the system's.
+	since := max(now.Sub(c.lastNew), 0)
+	if over := c.started.Add(c.after(rungHandedOver)); over.After(c.lastNew) {
+		since = now.Sub(over)
+	}
+	if !c.reached(rungHandedOver) || c.reached(rungScreen) || since < c.limits.Settle {
 		return nil
 	}
 	if c.picture == nil {

@@ -156,7 +156,10 @@ func (w *World) importBoot(ctx context.Context, r *Run, s *importState) error {
 	spec := compute.Spec{
 		ID: s.Machine, Bus: s.Bus, NIC: s.NIC, TPM: w.Driver.Features().TPM,
 		Disk:   compute.Disk{Chain: []compute.File{{Path: s.Overlay, Format: "qcow2"}, {Path: w.Disks.Path(base), Format: "raw"}}},
-		Labels: map[string]string{"purpose": "validation", "image": img.Key.Name, "fault": img.Tags["slipway:fault"]},
+		Labels: map[string]string{"purpose": "validation", "image": img.Key.Name},
+	}
+	if f := img.Tags["slipway:fault"]; f != "" {
+		spec.Labels["fault"] = f // heeded by the fake driver alone
 	}
 	spec.CPUs, spec.MemoryMB = w.sized(img.Intended)
 	r.Progress(0, 0, "starting the guest")

@@ -11,9 +11,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"slipway/disk/inspect"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == inspect.Arg {
+		// This is the worker that reads foreign file systems: see disk/inspect.
+		os.Exit(inspect.WorkerMain(os.Args[2:], os.Stdout))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
