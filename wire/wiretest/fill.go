@@ -12,10 +12,10 @@ import (
 	"slipway/wire/shape"
 )
 
-// Tree is a tree of structure s in which every member at every depth is set,
-// lists and maps have two entries, and no two leaves of a kind are equal
-// (enums and booleans apart). The same shape always gives the same tree. The
-// values satisfy types, not constraints.
+// Tree is a tree of structure s in which every member at every depth is set
+// (unions have all of theirs, too), lists and maps have two entries, and no
+// two leaves of a kind are equal, enums and booleans apart. The same shape
+// always gives the same tree. The values satisfy types, not constraints.
 func Tree(s *shape.Shape) map[string]any {
 	f := filler{}
 	return f.value(s).(map[string]any)
@@ -29,7 +29,10 @@ func (f *filler) value(s *shape.Shape) any {
 	case shape.Structure:
 		m := map[string]any{}
 		for i := range s.Members {
-			m[s.Members[i].Name] = f.value(s.Members[i].Shape)
+			mem := &s.Members[i]
+			if m[mem.Name] = f.value(mem.Shape); mem.In != shape.Body && mem.Shape.Kind == shape.String && len(mem.Shape.Enum) == 0 {
+				m[mem.Name] = mem.Name + "-" + strconv.FormatInt(f.n, 10) // headers hold plain text only
+			}
 		}
 		return m
 	case shape.List:
