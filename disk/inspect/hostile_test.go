@@ -87,8 +87,10 @@ func TestFATLoop(t *testing.T) {
 	root := int64(le.Uint32(boot[44:]))
 	var loop [4]byte
 	le.PutUint32(loop[:], uint32(root))
-	if _, err := d.WriteAt(loop[:], fat+4*root); err != nil {
-		t.Fatal(err)
+	for _, copy := range []int64{0, int64(le.Uint32(boot[36:])) * 512} { // both have to agree
+		if _, err := d.WriteAt(loop[:], fat+copy+4*root); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f, err := Inspect(t.Context(), os.Args[0], d.Name())
 	notInspected(t, f, err)
