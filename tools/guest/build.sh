@@ -8,14 +8,15 @@
 #             Windows boot manager, the partitions of Windows Setup, an agent
 #             that says mswindows. No registry hives: who needs them makes his
 #             own disk around uki.sh.
+#   panic     as linux, but its kernel crashes when it is up
 #   hang      a boot loader that starts and never gives control to a system
 #   empty     an EFI system partition without a loader: ends in the firmware
 # Needs no root, no mounts, no loop devices. Results are kept in the cache by
 # the hash of everything that went in.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-out_dir=${1:?usage: build.sh OUT_DIR [linux|windows|hang|empty]} variant=${2:-linux}
-case $variant in linux|windows|hang|empty) ;; *) die "unknown variant $variant: linux, windows, hang or empty";; esac
+out_dir=${1:?usage: build.sh OUT_DIR [linux|windows|panic|hang|empty]} variant=${2:-linux}
+case $variant in linux|windows|panic|hang|empty) ;; *) die "unknown variant $variant: linux, windows, panic, hang or empty";; esac
 need sgdisk gdisk; need mkfs.vfat dosfstools; need mcopy mtools; need mke2fs e2fsprogs; need flock util-linux
 [ "$variant" != windows ] || need mkntfs ntfs-3g
 [ "$variant" != hang ] || need go golang
@@ -28,6 +29,7 @@ t=$(mktemp -d "$cache/tmp.XXXXXX"); trap 'rm -rf "$t"' EXIT
 efi=
 case $variant in
   linux) efi=$("$guest_dir/uki.sh" "$t/boot.efi" | tail -n 1); debs;;
+  panic) efi=$(SLIPWAY_GUEST_FAULT=panic "$guest_dir/uki.sh" "$t/boot.efi" | tail -n 1); debs;;
   windows) efi=$("$guest_dir/uki.sh" "$t/boot.efi" mswindows 'Microsoft Windows' 2022 | tail -n 1);;
   hang) efi=$t/boot.efi; (cd "$guest_dir" && go run ./hangefi "$efi");;
 esac
@@ -97,13 +99,13 @@ build() {
   truncate -s $((1 << 30)) "$disk"
   set -- --clear --disk-guid="${guid}00" -n 1:2048:+100M -t "1:$esp_type" -c '1:EFI system partition' -u "1:${guid}01"
   case $variant in
-    linux) set -- "$@" -n 2:0:0 -t 2:8304 -c 2:root -u "2:${guid}02";;
+    linux|panic) set -- "$@" -n 2:0:0 -t 2:8304 -c 2:root -u "2:${guid}02";;
     windows) set -- "$@" -n 2:0:+16M -t 2:0c01 -c '2:Microsoft reserved partition' -u "2:${guid}02" \
       -n 3:0:0 -t 3:0700 -c '3:Basic data partition' -u "3:${guid}03";;
   esac
   sgdisk "$@" "$disk" >/dev/null
   case $variant in
-    linux) make_esp /EFI/BOOT/BOOTX64.EFI; make_root;;
+    linux|panic) make_esp /EFI/BOOT/BOOTX64.EFI; make_root;;
     windows) make_esp /EFI/Microsoft/Boot/bootmgfw.efi /EFI/Boot/bootx64.efi; make_ntfs;;
     hang) make_esp /EFI/BOOT/BOOTX64.EFI;;
     empty) make_esp;;

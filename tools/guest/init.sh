@@ -4,7 +4,7 @@
 # to the disk are kept (a line per boot).
 export PATH=/bin:/sbin
 mount -t devtmpfs d /dev; mount -t proc p /proc; mount -t sysfs s /sys; mount -t tmpfs r /run
-modprobe -a virtio_pci virtio_console virtio_blk virtio_net nvme ext4 e1000e ena button evdev atkbd efivarfs 2>/dev/null
+modprobe -a virtio_pci virtio_console virtio_blk virtio_net nvme ext4 e1000e ena button evdev atkbd efivarfs pvpanic-mmio 2>/dev/null
 mount -t efivarfs e /sys/firmware/efi/efivars 2>/dev/null
 hostname slipway-guest
 
@@ -46,6 +46,9 @@ echo 0 > /proc/sys/kernel/printk
   printf '\n'
 } > /dev/tty0
 echo "slipway-guest up id=$ID kernel=$(uname -r) efi=$efi tpm=$tpm boots=$boots uptime=$up" > /dev/ttyS0
+
+# A guest that is made to crash, see uki.sh.
+grep -q slipway.fault=panic /proc/cmdline && { sync; echo c > /proc/sysrq-trigger; }
 
 acpid -c /etc/acpi -l /run/acpid.log -p /run/acpid.pid -a /etc/acpid.conf -M /etc/acpi.map 2>/dev/null
 until_ok 100 agent_port

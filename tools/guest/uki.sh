@@ -5,6 +5,7 @@
 # qemu-guest-agent, which says that it is OS_ID (default debian). With
 # OS_ID=mswindows it stands in for a Windows boot manager, so that the whole way
 # of a Windows image can be tested without Windows. Needs no root and no mounts.
+# SLIPWAY_GUEST_FAULT=panic makes a guest that crashes once it is up.
 # Results are kept by the hash of everything that went in.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -19,6 +20,7 @@ debs
 # no_timer_check: on a loaded host without KVM the kernel else takes late ticks
 # for a broken interrupt controller and panics.
 cmdline='console=ttyS0,115200 console=tty0 quiet no_timer_check panic=-1 tpm_tis.interrupts=0 random.trust_cpu=on mitigations=off'
+[ -z "${SLIPWAY_GUEST_FAULT:-}" ] || cmdline="$cmdline slipway.fault=$SLIPWAY_GUEST_FAULT"
 key=$(printf '%s\n' "$deb_key" "$id" "$name" "$version" "$cmdline" "$(sha256sum < "$stub")" \
   "$(cat "$guest_dir/lib.sh" "$guest_dir/init.sh" "${BASH_SOURCE[0]}" | sha256sum)" | sha256sum | cut -c1-16)
 kept=$cache/uki-$id-$key.efi
@@ -31,7 +33,7 @@ build() {
   ln -s bin "$r/sbin"; ln -s ../run "$r/var/run"
   cp "$busybox" "$r/bin/busybox"
   for l in $("$busybox" --list); do [ "$l" = busybox ] || ln -sf busybox "$r/bin/$l"; done
-  install_modules "$r/lib/modules/$kver" virtio_pci virtio_console virtio_blk virtio_net nvme ext4 crc32c_generic crc32c_intel e1000e ena button evdev atkbd efivarfs
+  install_modules "$r/lib/modules/$kver" virtio_pci virtio_console virtio_blk virtio_net nvme ext4 crc32c_generic crc32c_intel e1000e ena button evdev atkbd efivarfs pvpanic-mmio
   cp "$modules"/modules.builtin "$modules"/modules.order "$r/lib/modules/$kver/" 2>/dev/null || true
   "$busybox" depmod -b "$r" "$kver" 2>/dev/null
   cp "$qemu_ga" "$r/bin/qemu-ga"
