@@ -1,0 +1,3 @@
+package domain
+
+//go:generate go run slipway/tools/genstates -o ../docs/STATES.md
