@@ -1,9 +1,13 @@
 package disk
 
 import (
+	"bufio"
+	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -171,6 +175,73 @@ func TestDiskFullIsUnavailable(t *testing.T) {
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Kind != fault.Unavailable || f.Hint == "" || f.Code != "disk-full" {
 			t.Errorf("%v became %v", e, err)
+		}
+	}
+}
+
+// TestMain lets the test binary be the process that TestKill kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("SLIPWAY_TEST_UPLOAD"); dir != "" {
+		os.Exit(uploadForever(dir))
+	}
+	os.Exit(m.Run())
+}
+
+// uploadForever puts blocks and tells each one that was acknowledged.
+func uploadForever(dir string) int {
+	s, err := Open(dir)
+	if err != nil {
+		return 1
+	}
+	for i := int64(0); ; i = (i + 7) % 64 {
+		b, sum := testBlock(byte(i + 1))
+		if s.PutBlock(context.Background(), "u", i, b, sum) != nil {
+			return 1
+		}
+		fmt.Println(i)
+	}
+}
+
+// What was acknowledged before a kill -9 is there after it, and everything
+// that counts as present has the right bytes.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	must(t, dying(t, dir, "").CreateUpload(t.Context(), "u", 64))
+	acked := map[string]bool{}
+	for round := range 5 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = []string{"SLIPWAY_TEST_UPLOAD=" + dir}
+		out, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		lines := bufio.NewScanner(out)
+		for range 3 + 5*round {
+			if !lines.Scan() {
+				t.Fatal("the uploader stopped by itself")
+			}
+			acked[lines.Text()] = true
+		}
+		must(t, cmd.Process.Kill())
+		for lines.Scan() { // what it still said before it died
+			acked[lines.Text()] = true
+		}
+		_ = cmd.Wait()
+	}
+	s := dying(t, dir, "")
+	in, err := s.Upload("u")
+	if err != nil || in.Present < int64(len(acked)) || in.Present > 64 {
+		t.Errorf("%d acknowledged, %+v, %v", len(acked), in, err)
+	}
+	d, err := s.Seal(t.Context(), "u", nil)
+	must(t, err)
+	must(t, s.Verify(t.Context(), d.Digest, nil))
+	for a := range acked {
+		var i int64
+		_, err := fmt.Sscan(a, &i)
+		must(t, err)
+		_, want := testBlock(byte(i + 1))
+		if _, sum, err := s.ReadBlock(t.Context(), d.Digest, i); err != nil || sum != want {
+			t.Errorf("block %d was acknowledged and is lost: %v", i, err)
 		}
 	}
 }
