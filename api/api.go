@@ -7,7 +7,7 @@
 package api
 
 import (
-	"maps"
+	"slices"
 
 	"slipway/api/appstream"
 	"slipway/api/convert"
@@ -30,14 +30,17 @@ func Services() []*wire.Service {
 	return []*wire.Service{wireappstream.Service, wireworkspaces.Service, wireec2.Service, wireebs.Service, wireiam.Service, wirests.Service}
 }
 
-// Handlers is every operation that is built. What is not in it answers
+// Rows is every operation that is built, one row each.
+func Rows(s *service.Service) []convert.Row {
+	return slices.Concat(appstream.Rows(s), ec2.Rows(s), ebs.Rows(s), iam.Rows(s), sts.Rows(s))
+}
+
+// Handlers is what the wire calls. What has no row answers
 // NotImplementedException.
 func Handlers(s *service.Service) map[*wire.Op]wire.Handler {
 	all := map[*wire.Op]wire.Handler{}
-	for _, rows := range []map[*wire.Op]wire.Handler{
-		appstream.Rows(s), ec2.Rows(s), ebs.Rows(s), iam.Rows(s), sts.Rows(s),
-	} {
-		maps.Copy(all, rows)
+	for _, r := range Rows(s) {
+		all[r.Op] = r.Handle
 	}
 	return all
 }
@@ -47,7 +50,7 @@ func Explain(op *wire.Op, err error) *wire.Exception {
 	if table, ok := tables[op.Service.Name]; ok {
 		return table.Explain(op, err)
 	}
-	return convert.Table{}.Explain(op, err)
+	return nil
 }
 
 var tables = map[string]convert.Table{

@@ -95,7 +95,11 @@ func (s *Service) checkRole(tx store.Tx, c domain.Caller, arn string, actions []
 	} else if err != nil {
 		return err
 	}
-	if ok, err := iam.TrustAllows([]byte(r.Trust), servicePrincipal, "sts:AssumeRole"); err != nil || !ok {
+	trusted, err := iam.Trusts([]byte(r.Trust), iam.Request{
+		Principal: iam.Principal{Service: servicePrincipal}, Action: "sts:AssumeRole", Resource: arn,
+		Context: map[string][]string{"aws:SourceAccount": {c.Account}},
+	})
+	if err != nil || !trusted.Allowed() {
 		return bad("it does not trust "+servicePrincipal, "Allow sts:AssumeRole to the service "+servicePrincipal+" in its trust policy.")
 	}
 	var missing []string

@@ -6,30 +6,31 @@ import (
 	"slipway/api/convert"
 	"slipway/fault"
 	"slipway/service"
-	"slipway/wire"
 	aws "slipway/wire/appstream"
 )
 
 type api struct{ svc *service.Service }
 
 // Rows is one row per operation that is built.
-func Rows(s *service.Service) map[*wire.Op]wire.Handler {
+func Rows(s *service.Service) []convert.Row {
 	a := api{s}
-	return map[*wire.Op]wire.Handler{
-		aws.OpCreateImportedImage:   wire.Handle(a.createImportedImage),
-		aws.OpDescribeImages:        wire.Handle(a.describeImages),
-		aws.OpDeleteImage:           wire.Handle(a.deleteImage),
-		aws.OpCreateExportImageTask: wire.Handle(a.createExportImageTask),
-		aws.OpGetExportImageTask:    wire.Handle(a.getExportImageTask),
-		aws.OpListExportImageTasks:  wire.Handle(a.listExportImageTasks),
-		aws.OpTagResource:           wire.Handle(a.tagResource),
-		aws.OpUntagResource:         wire.Handle(a.untagResource),
-		aws.OpListTagsForResource:   wire.Handle(a.listTagsForResource),
+	return []convert.Row{
+		convert.On(aws.OpCreateImportedImage, a.createImportedImage, nil),
+		convert.On(aws.OpDescribeImages, a.describeImages, describedImages),
+		convert.On(aws.OpDeleteImage, a.deleteImage, deletedImage),
+		convert.On(aws.OpCreateExportImageTask, a.createExportImageTask, exportedImage),
+		convert.On(aws.OpGetExportImageTask, a.getExportImageTask, nil),
+		convert.On(aws.OpListExportImageTasks, a.listExportImageTasks, nil),
+		convert.On(aws.OpTagResource, a.tagResource, taggedResource),
+		convert.On(aws.OpUntagResource, a.untagResource, untaggedResource),
+		convert.On(aws.OpListTagsForResource, a.listTagsForResource, listedResource),
 	}
 }
 
-// Errors maps kinds to the service's exceptions. InvalidParameterValueException
-// is in no operation's model and is what the service answers to bad values.
+// Errors maps kinds to the service's exceptions. Where an operation's model
+// lacks one, the nearest one that it has is told: OperationNotPermitted for
+// everything that cannot be done now, and InvalidParameterValueException, which
+// no model lists and the service answers to bad values, for the rest.
 var Errors = convert.Table{
 	Kinds: map[fault.Kind]string{
 		fault.BadValue:       "InvalidParameterValueException",
@@ -44,10 +45,23 @@ var Errors = convert.Table{
 		fault.Incompatible:   "IncompatibleImageException",
 		fault.BadRole:        "InvalidRoleException",
 		fault.Denied:         "AccessDeniedException",
-		fault.Unavailable:    "ServiceUnavailableException",
+		fault.Unavailable:    "ServiceUnavailable",
 		fault.Unsupported:    "OperationNotPermittedException",
 		fault.DryRun:         "DryRunOperationException",
-		fault.Canceled:       "ServiceUnavailableException",
-		fault.Internal:       "InternalFailure",
+		fault.Canceled:       "ServiceUnavailable",
+	},
+	Nearest: map[fault.Kind][]fault.Kind{
+		fault.BadCombination: {fault.BadValue},
+		fault.NotFound:       {fault.BadValue},
+		fault.Exists:         {fault.WrongState, fault.BadValue},
+		fault.InUse:          {fault.WrongState, fault.BadValue},
+		fault.WrongState:     {fault.NotAvailable, fault.Busy, fault.InUse, fault.BadValue},
+		fault.NotAvailable:   {fault.WrongState, fault.BadValue},
+		fault.Busy:           {fault.WrongState, fault.Unavailable},
+		fault.Quota:          {fault.WrongState, fault.BadValue},
+		fault.Incompatible:   {fault.WrongState, fault.BadValue},
+		fault.BadRole:        {fault.WrongState, fault.BadValue},
+		fault.Unsupported:    {fault.BadValue},
+		fault.DryRun:         {fault.BadValue},
 	},
 }

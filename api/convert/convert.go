@@ -4,8 +4,10 @@
 package convert
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 
 	"slipway/domain"
@@ -16,6 +18,30 @@ import (
 // Caller is who sent the call, in our terms.
 func Caller(c *wire.Call) domain.Caller {
 	return domain.Caller{Account: c.Identity.Account, Region: c.Region, ARN: c.Identity.ARN, UserID: c.Identity.UserID}
+}
+
+// Row is one operation: who answers it and what it is about. Authorisation,
+// documentation and coverage read the row.
+type Row struct {
+	Op     *wire.Op
+	Handle wire.Handler
+	// Action is the IAM action, "appstream:CreateImportedImage".
+	Action string
+	// Resources lists the ARNs that the caller must be allowed the action on;
+	// "*" for actions that are not about one resource.
+	Resources func(c domain.Caller, in any) []string
+}
+
+// On makes a row. about may be nil: the action is then about everything ("*").
+func On[I, O any](op *wire.Op, h func(context.Context, *wire.Call, *I) (*O, error), about func(c domain.Caller, in *I) []string) Row {
+	r := Row{Op: op, Handle: wire.Handle(h), Action: op.Service.SigningName + ":" + op.Name}
+	r.Resources = func(c domain.Caller, in any) []string {
+		if i, ok := in.(*I); ok && about != nil {
+			return about(c, i)
+		}
+		return []string{"*"}
+	}
+	return r
 }
 
 // Val is the member's value, or the zero value when it was not sent.
@@ -60,9 +86,14 @@ func Position(token *string) (string, error) {
 // Table says which exception a kind of error becomes in one service.
 type Table struct {
 	Kinds map[fault.Kind]string
-	// PerOp corrects Kinds for single operations whose model lacks the usual
-	// exception.
-	PerOp map[string]map[fault.Kind]string
+	// Nearest is what a kind is told as where an operation's model lacks its
+	// exception, tried in order.
+	Nearest map[fault.Kind][]fault.Kind
+	// Always lists exceptions that any operation may answer although no model
+	// has them.
+	Always []string
+	// Open: the service models no errors, any word may be answered.
+	Open bool
 	// Codes: a fault's own Code, where it has one, is the exception's name.
 	Codes bool
 	// Reason puts a fault's Code into this member instead.
@@ -71,12 +102,19 @@ type Table struct {
 	Statuses map[string]int
 }
 
-// Code is the exception's name for a kind in an operation; "" is a bug of ours.
+// Code is the exception's name for a kind in an operation: the first one that
+// its model allows. "" means that there is none, which is a bug of ours.
 func (t Table) Code(op *wire.Op, k fault.Kind) string {
-	if c, ok := t.PerOp[op.Name][k]; ok {
-		return c
+	for _, k := range append([]fault.Kind{k}, t.Nearest[k]...) {
+		if c := t.Kinds[k]; c != "" && t.allows(op, c) {
+			return c
+		}
 	}
-	return t.Kinds[k]
+	return ""
+}
+
+func (t Table) allows(op *wire.Op, code string) bool {
+	return t.Open || op.Allows(code) || wire.IsCommon(code) || slices.Contains(t.Always, code)
 }
 
 // Explain turns any error into an exception; what has no row is InternalFailure.
@@ -85,15 +123,15 @@ func (t Table) Explain(op *wire.Op, err error) *wire.Exception {
 		return ex
 	}
 	var f *fault.Error
-	if !errors.As(err, &f) {
-		return wire.Exceptionf("InternalFailure", "An internal error occurred.")
+	if !errors.As(err, &f) || f.Kind == fault.Internal {
+		return nil // the wire logs it and answers InternalFailure
 	}
 	code := t.Code(op, f.Kind)
 	if t.Codes && f.Code != "" {
 		code = f.Code
 	}
 	if code == "" {
-		return wire.Exceptionf("InternalFailure", "An internal error occurred.")
+		return nil
 	}
 	ex := wire.Exceptionf(code, "%s", fault.Public(err))
 	ex.Status = t.Statuses[code]

@@ -19,14 +19,14 @@ import (
 type api struct{ svc *service.Service }
 
 // Rows is one row per operation that is built.
-func Rows(s *service.Service) map[*wire.Op]wire.Handler {
+func Rows(s *service.Service) []convert.Row {
 	a := api{s}
-	return map[*wire.Op]wire.Handler{
-		aws.OpStartSnapshot:      wire.Handle(a.startSnapshot),
-		aws.OpPutSnapshotBlock:   wire.Handle(a.putSnapshotBlock),
-		aws.OpCompleteSnapshot:   wire.Handle(a.completeSnapshot),
-		aws.OpListSnapshotBlocks: wire.Handle(a.listSnapshotBlocks),
-		aws.OpGetSnapshotBlock:   wire.Handle(a.getSnapshotBlock),
+	return []convert.Row{
+		convert.On(aws.OpStartSnapshot, a.startSnapshot, func(c domain.Caller, _ *aws.StartSnapshotRequest) []string { return snapshot(c, new("*")) }),
+		convert.On(aws.OpPutSnapshotBlock, a.putSnapshotBlock, func(c domain.Caller, in *aws.PutSnapshotBlockRequest) []string { return snapshot(c, in.SnapshotId) }),
+		convert.On(aws.OpCompleteSnapshot, a.completeSnapshot, func(c domain.Caller, in *aws.CompleteSnapshotRequest) []string { return snapshot(c, in.SnapshotId) }),
+		convert.On(aws.OpListSnapshotBlocks, a.listSnapshotBlocks, func(c domain.Caller, in *aws.ListSnapshotBlocksRequest) []string { return snapshot(c, in.SnapshotId) }),
+		convert.On(aws.OpGetSnapshotBlock, a.getSnapshotBlock, func(c domain.Caller, in *aws.GetSnapshotBlockRequest) []string { return snapshot(c, in.SnapshotId) }),
 	}
 }
 
@@ -44,9 +44,9 @@ var Errors = convert.Table{
 		fault.Unavailable:    "ServiceQuotaExceededException",
 		fault.Busy:           "RequestThrottledException",
 		fault.Denied:         "AccessDeniedException",
-		fault.Internal:       "InternalServerException",
 	},
-	Reason: "Reason",
+	Nearest: map[fault.Kind][]fault.Kind{fault.BadCombination: {fault.BadValue}},
+	Reason:  "Reason",
 }
 
 func (a api) startSnapshot(ctx context.Context, c *wire.Call, in *aws.StartSnapshotRequest) (*aws.StartSnapshotResponse, error) {
@@ -146,4 +146,9 @@ func (a api) getSnapshotBlock(ctx context.Context, c *wire.Call, in *aws.GetSnap
 		DataLength: new(int64(len(data))), BlockData: data,
 		Checksum: new(base64.StdEncoding.EncodeToString(sum[:])), ChecksumAlgorithm: new("SHA256"),
 	}, nil
+}
+
+// snapshot is the ARN of a snapshot; snapshots have no account in theirs.
+func snapshot(c domain.Caller, id *string) []string {
+	return []string{domain.ARN("ec2", c.Region, "", "snapshot/"+convert.Val(id))}
 }

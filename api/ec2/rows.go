@@ -8,20 +8,23 @@ import (
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
-	"slipway/wire"
 	aws "slipway/wire/ec2"
 )
 
 type api struct{ svc *service.Service }
 
 // Rows is one row per operation that is built.
-func Rows(s *service.Service) map[*wire.Op]wire.Handler {
+func Rows(s *service.Service) []convert.Row {
 	a := api{s}
-	return map[*wire.Op]wire.Handler{
-		aws.OpRegisterImage:     wire.Handle(a.registerImage),
-		aws.OpDescribeImages:    wire.Handle(a.describeImages),
-		aws.OpDeregisterImage:   wire.Handle(a.deregisterImage),
-		aws.OpDescribeSnapshots: wire.Handle(a.describeSnapshots),
+	return []convert.Row{
+		convert.On(aws.OpRegisterImage, a.registerImage, func(c domain.Caller, _ *aws.RegisterImageRequest) []string {
+			return []string{domain.ARN("ec2", c.Region, "", "image/*")}
+		}),
+		convert.On(aws.OpDescribeImages, a.describeImages, nil),
+		convert.On(aws.OpDeregisterImage, a.deregisterImage, func(c domain.Caller, in *aws.DeregisterImageRequest) []string {
+			return []string{domain.ARN("ec2", c.Region, "", "image/"+convert.Val(in.ImageId))}
+		}),
+		convert.On(aws.OpDescribeSnapshots, a.describeSnapshots, nil),
 	}
 }
 
@@ -42,10 +45,10 @@ var Errors = convert.Table{
 		fault.Unsupported:    "UnsupportedOperation",
 		fault.Unavailable:    "Unavailable",
 		fault.DryRun:         "DryRunOperation",
-		fault.Internal:       "InternalError",
 	},
+	Open:     true,
 	Codes:    true,
-	Statuses: map[string]int{"DryRunOperation": 412, "UnauthorizedOperation": 403, "Unavailable": 503, "InternalError": 500},
+	Statuses: map[string]int{"DryRunOperation": 412, "UnauthorizedOperation": 403, "Unavailable": 503},
 }
 
 func dryRun(set *bool) error {

@@ -17,12 +17,12 @@ import (
 type api struct{ svc *service.Service }
 
 // Rows is one row per operation that is built.
-func Rows(s *service.Service) map[*wire.Op]wire.Handler {
+func Rows(s *service.Service) []convert.Row {
 	a := api{s}
-	return map[*wire.Op]wire.Handler{
-		aws.OpCreateRole:    wire.Handle(a.createRole),
-		aws.OpGetRole:       wire.Handle(a.getRole),
-		aws.OpPutRolePolicy: wire.Handle(a.putRolePolicy),
+	return []convert.Row{
+		convert.On(aws.OpCreateRole, a.createRole, func(c domain.Caller, in *aws.CreateRoleRequest) []string { return role(c, in.RoleName) }),
+		convert.On(aws.OpGetRole, a.getRole, func(c domain.Caller, in *aws.GetRoleRequest) []string { return role(c, in.RoleName) }),
+		convert.On(aws.OpPutRolePolicy, a.putRolePolicy, func(c domain.Caller, in *aws.PutRolePolicyRequest) []string { return role(c, in.RoleName) }),
 	}
 }
 
@@ -34,8 +34,9 @@ var Errors = convert.Table{
 		fault.Exists:   "EntityAlreadyExistsException",
 		fault.Quota:    "LimitExceededException",
 		fault.Busy:     "ConcurrentModificationException",
-		fault.Internal: "ServiceFailureException",
+		fault.Denied:   "AccessDeniedException",
 	},
+	Nearest: map[fault.Kind][]fault.Kind{fault.BadValue: {fault.NotFound}},
 }
 
 func (a api) createRole(ctx context.Context, c *wire.Call, in *aws.CreateRoleRequest) (*aws.CreateRoleResponse, error) {
@@ -80,4 +81,8 @@ func roleShape(r *domain.Role) *aws.Role {
 	}
 	sort.Slice(out.Tags, func(i, j int) bool { return *out.Tags[i].Key < *out.Tags[j].Key })
 	return out
+}
+
+func role(c domain.Caller, name *string) []string {
+	return []string{domain.ARN("iam", "", c.Account, "role/"+convert.Val(name))}
 }

@@ -4,14 +4,15 @@ package sts
 import (
 	"context"
 
+	"slipway/api/convert"
 	"slipway/service"
 	"slipway/wire"
 	aws "slipway/wire/sts"
 )
 
 // Rows is one row per operation that is built.
-func Rows(*service.Service) map[*wire.Op]wire.Handler {
-	return map[*wire.Op]wire.Handler{aws.OpGetCallerIdentity: wire.Handle(getCallerIdentity)}
+func Rows(*service.Service) []convert.Row {
+	return []convert.Row{convert.On(aws.OpGetCallerIdentity, getCallerIdentity, nil)}
 }
 
 func getCallerIdentity(_ context.Context, c *wire.Call, _ *aws.GetCallerIdentityRequest) (*aws.GetCallerIdentityResponse, error) {
