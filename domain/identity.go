@@ -21,7 +21,7 @@ type AccessKey struct {
 
 // Alias finds the keys of an account.
 func (k *AccessKey) Alias() string { return k.Account }
-func (*AccessKey) Schema() int   { return 1 }
+func (*AccessKey) Schema() int     { return 1 }
 
 // Role is an IAM role. Key.Region is empty.
 type Role struct {

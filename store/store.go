@@ -118,8 +118,9 @@ type JobQuery struct {
 	Statuses []domain.JobStatus
 	Subject  *domain.Key
 	Workflow string
-	// Due, when not zero, selects jobs whose NextRun is not after it, and
-	// orders them by NextRun, the longest due first.
+	// Due, when not zero, selects jobs that have not ended and whose NextRun is
+	// not after it, and orders them by NextRun, the longest due first. This is
+	// fast however many jobs there are.
 	Due   time.Time
 	Limit int // 0: no limit
 }

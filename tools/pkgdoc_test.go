@@ -12,7 +12,7 @@ func TestPackagesSayWhatTheyAreFor(t *testing.T) {
 			continue
 		}
 		_, f := s.parse(t, parser.ParseComments|parser.PackageClauseOnly)
-		said[s.dir] = said[s.dir] || f.Doc != nil && len(f.Doc.Text()) > 40
+		said[s.dir] = said[s.dir] || f.Doc != nil && len(f.Doc.Text()) > 30
 	}
 	for dir, ok := range said {
 		if !ok {

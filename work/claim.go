@@ -9,9 +9,6 @@ import (
 	"slipway/store"
 )
 
-// alive are the statuses of jobs that have not ended.
-var alive = []domain.JobStatus{domain.JobQueued, domain.JobRunning, domain.JobUndoing}
-
 // strays is how many due jobs of any workflow are looked at to find some of an
 // unknown workflow.
 const strays = 64
@@ -66,13 +63,13 @@ func (e *Engine) look() (time.Duration, error) {
 		}
 		for name := range e.flows {
 			// Those that run already are due as well and come first.
-			jobs, err := tx.Jobs(store.JobQuery{Statuses: alive, Workflow: name, Due: now, Limit: 2 * e.limit(name)})
+			jobs, err := tx.Jobs(store.JobQuery{Workflow: name, Due: now, Limit: 2 * e.limit(name)})
 			if err != nil {
 				return err
 			}
 			due = append(due, jobs...)
 		}
-		jobs, err := tx.Jobs(store.JobQuery{Statuses: alive, Due: now, Limit: strays})
+		jobs, err := tx.Jobs(store.JobQuery{Due: now, Limit: strays})
 		for _, j := range jobs {
 			if e.flows[j.Workflow] == nil {
 				due = append(due, j)

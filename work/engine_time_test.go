@@ -82,10 +82,8 @@ func (t *memoryTx) Jobs(q store.JobQuery) (out []*domain.Job, err error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range q.Statuses {
-			if s == j.Status && (q.Workflow == "" || q.Workflow == j.Workflow) && !j.NextRun.After(q.Due) {
-				out = append(out, j)
-			}
+		if !q.Due.IsZero() && !j.Status.Ended() && (q.Workflow == "" || q.Workflow == j.Workflow) && !j.NextRun.After(q.Due) {
+			out = append(out, j)
 		}
 	}
 	return out, nil

@@ -25,12 +25,16 @@ func (t *tx) PutJob(j *domain.Job) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "A job cannot be stored.")
 	}
-	return t.s.exec(`INSERT INTO job (id, status, workflow, kind, account, region, name, next_run, doc)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ended := 0
+	if j.Status.Ended() {
+		ended = 1
+	}
+	return t.s.exec(`INSERT INTO job (id, status, workflow, kind, account, region, name, next_run, ended, doc)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, workflow = excluded.workflow, kind = excluded.kind,
 			account = excluded.account, region = excluded.region, name = excluded.name,
-			next_run = excluded.next_run, doc = excluded.doc`,
-		append(append([]any{j.ID, string(j.Status), j.Workflow}, keyArgs(j.Subject)...), toMicros(j.NextRun), string(doc))...)
+			next_run = excluded.next_run, ended = excluded.ended, doc = excluded.doc`,
+		append(append([]any{j.ID, string(j.Status), j.Workflow}, keyArgs(j.Subject)...), toMicros(j.NextRun), ended, string(doc))...)
 }
 
 func (t *tx) Job(id string) (*domain.Job, error) {
@@ -69,7 +73,7 @@ func (t *tx) Jobs(q store.JobQuery) ([]*domain.Job, error) {
 		w.and("workflow = ?", q.Workflow)
 	}
 	if !q.Due.IsZero() {
-		w.and("next_run <= ?", toMicros(q.Due))
+		w.and("ended = 0 AND next_run <= ?", toMicros(q.Due))
 		order = ` ORDER BY next_run, seq`
 	}
 	limit := q.Limit

@@ -24,8 +24,8 @@ var migrations = [][]string{
 			doc     TEXT NOT NULL,
 			UNIQUE (kind, account, region, name))`,
 		`CREATE INDEX resource_name ON resource (kind, name, account, region)`,
-		`CREATE INDEX resource_alias ON resource (kind, alias)`,
-		`CREATE INDEX resource_state ON resource (kind, state)`,
+		`CREATE INDEX resource_alias ON resource (kind, alias, account, region, name)`,
+		`CREATE INDEX resource_state ON resource (kind, state, account, region, name)`,
 
 		`CREATE TABLE reference (
 			from_kind    TEXT NOT NULL,
@@ -53,7 +53,9 @@ var migrations = [][]string{
 			detail     TEXT NOT NULL)`,
 		`CREATE INDEX event_of ON event (kind, account, region, name, seq)`,
 
-		// seq tells which of two jobs of one moment is newer.
+		// seq tells which of two jobs of one moment is newer. ended is 1 for jobs
+		// that will not run again: those to run are found at once, however many
+		// have been.
 		`CREATE TABLE job (
 			seq      INTEGER PRIMARY KEY AUTOINCREMENT,
 			id       TEXT NOT NULL UNIQUE,
@@ -64,8 +66,11 @@ var migrations = [][]string{
 			region   TEXT NOT NULL,
 			name     TEXT NOT NULL,
 			next_run BIGINT NOT NULL,
+			ended    BIGINT NOT NULL,
 			doc      TEXT NOT NULL)`,
-		`CREATE INDEX job_due ON job (status, next_run)`,
+		`CREATE INDEX job_due ON job (ended, next_run, seq)`,
+		`CREATE INDEX job_due_workflow ON job (ended, workflow, next_run, seq)`,
+		`CREATE INDEX job_status ON job (status, seq)`,
 		`CREATE INDEX job_of ON job (kind, account, region, name)`,
 	},
 }

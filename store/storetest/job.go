@@ -92,12 +92,18 @@ func testJobsDue(s *suite) {
 		j.NextRun = now.Add(d)
 		return j
 	}
-	late, never, soon, present := at(-time.Hour), at(0), at(time.Hour), at(0)
+	late, never, soon, present, over := at(-time.Hour), at(0), at(time.Hour), at(0), at(0)
 	never.NextRun = time.Time{} // no time at all is due at once
-	s.plantJobs(soon, present, late, never)
+	s.plantJobs(soon, present, late, never, over)
+	over.Status = domain.JobOperator
+	s.plantJobs(over)
 	s.wantJobs(store.JobQuery{Due: now}, never.ID, late.ID, present.ID)
 	s.wantJobs(store.JobQuery{Due: now, Limit: 1}, never.ID)
 	s.wantJobs(store.JobQuery{Due: now.Add(2 * time.Hour)}, never.ID, late.ID, present.ID, soon.ID)
+	over.Status = domain.JobUndoing
+	s.plantJobs(over)
+	s.wantJobs(store.JobQuery{Due: now, Workflow: "w"}, never.ID, late.ID, present.ID, over.ID)
+	s.wantJobs(store.JobQuery{Due: now, Workflow: "v"})
 }
 
 func testCancelResume(s *suite) {
