@@ -6,6 +6,8 @@
 // rule about resources, no state and no SQL lives here.
 package api
 
+//go:generate go run slipway/tools/gencompat -o ../docs/COMPATIBILITY.md
+
 import (
 	"slices"
 

@@ -73,6 +73,10 @@ E
     end=$((end + $(stat -L -c %s "$d")))
   done
   objcopy "$@" "$stub" "$kept.part"
+  # objcopy writes the time of day and a checksum over it; the firmware looks at
+  # neither.
+  l=$(od -An -tu4 -j60 -N4 "$kept.part" | tr -d ' ')
+  for d in 8 88; do printf '\0\0\0\0' | dd of="$kept.part" bs=1 seek=$((l + d)) conv=notrunc status=none; done
   mv "$kept.part" "$kept"
 }
 [ -f "$kept" ] || build
