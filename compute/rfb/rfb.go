@@ -34,14 +34,11 @@ const (
 // Unavailable when the server does not keep to the protocol or exceeds a bound,
 // ctx.Err() when ctx ends first.
 func Frame(ctx context.Context, c net.Conn) (image.Image, error) {
-	until := time.Now().Add(limit)
-	if t, ok := ctx.Deadline(); ok {
-		until = t
-	}
-	if err := c.SetDeadline(until); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "The display cannot be read.")
-	}
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	whole, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	// The connection's own deadline only follows the context: set directly, it
+	// could end a read a moment before the context knows.
+	stop := context.AfterFunc(whole, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	img, err := frame(struct {
 		io.Reader

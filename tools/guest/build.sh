@@ -17,7 +17,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 out_dir=${1:?usage: build.sh OUT_DIR [linux|windows|panic|hang|empty]} variant=${2:-linux}
 case $variant in linux|windows|panic|hang|empty) ;; *) die "unknown variant $variant: linux, windows, panic, hang or empty";; esac
-need sgdisk gdisk; need mkfs.vfat dosfstools; need mcopy mtools; need mke2fs e2fsprogs; need flock util-linux
+need sgdisk gdisk; need mkfs.vfat dosfstools; need mcopy mtools; need mke2fs e2fsprogs; need debugfs e2fsprogs; need flock util-linux
 [ "$variant" != windows ] || need mkntfs ntfs-3g
 [ "$variant" != hang ] || need go golang
 mkdir -p "$out_dir"
@@ -85,6 +85,9 @@ make_root() { # what an offline inspector looks for in a Linux system
   read -r s n < <(extent 2)
   mke2fs -q -t ext4 -F -d "$r" -L root -U "$uuid" \
     -E "offset=$((s * 512)),hash_seed=$uuid,lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0" "$disk" $((n / 2))k
+  # mke2fs before 1.47.1 copies the time at which we wrote our own files.
+  (cd "$r" && find . -mindepth 1 | sed 's|^\.\(.*\)|set_inode_field "\1" ctime @'"$SOURCE_DATE_EPOCH|") |
+    debugfs -w -f - "$disk?offset=$((s * 512))" >"$t/debugfs.log" 2>&1 || die "debugfs: $(tail -n 1 "$t/debugfs.log")"
 }
 
 make_ntfs() {

@@ -27,7 +27,7 @@ const (
 type Conn struct {
 	c    net.Conn
 	r    *bufio.Reader
-	stop func() bool
+	stop func()
 }
 
 // Info is what an agent says about its system; the names are the agent's.
@@ -49,15 +49,11 @@ func Dial(ctx context.Context, path string, limit time.Duration) (*Conn, error) 
 	if err != nil {
 		return nil, fmt.Errorf("connect to the agent's channel: %w", err)
 	}
-	until := time.Now().Add(limit)
-	if t, ok := ctx.Deadline(); ok && t.Before(until) {
-		until = t
-	}
-	c := &Conn{c: nc, r: bufio.NewReaderSize(nc, 16<<10)}
-	if err := nc.SetDeadline(until); err != nil {
-		return nil, errors.Join(err, nc.Close())
-	}
-	c.stop = context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	// The connection's deadline only follows the context: set directly, it could
+	// end a read a moment before the context knows.
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	follow := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	c := &Conn{c: nc, r: bufio.NewReaderSize(nc, 16<<10), stop: func() { follow(); cancel() }}
 	if err := c.sync(rand.Int64N(1 << 40)); err != nil {
 		return nil, errors.Join(fmt.Errorf("synchronise with the agent: %w", err), c.Close())
 	}

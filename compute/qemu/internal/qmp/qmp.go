@@ -26,7 +26,7 @@ const (
 type Conn struct {
 	c    net.Conn
 	r    *bufio.Reader
-	stop func() bool
+	stop func()
 }
 
 // Error is what QEMU answered instead of a result.
@@ -45,15 +45,11 @@ func Dial(ctx context.Context, path string, limit time.Duration) (*Conn, error) 
 	if err != nil {
 		return nil, fmt.Errorf("connect to QEMU: %w", err)
 	}
-	until := time.Now().Add(limit)
-	if t, ok := ctx.Deadline(); ok && t.Before(until) {
-		until = t
-	}
-	c := &Conn{c: nc, r: bufio.NewReaderSize(nc, 64<<10)}
-	if err := nc.SetDeadline(until); err != nil {
-		return nil, errors.Join(err, nc.Close())
-	}
-	c.stop = context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	// The connection's deadline only follows the context: set directly, it could
+	// end a read a moment before the context knows.
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	follow := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	c := &Conn{c: nc, r: bufio.NewReaderSize(nc, 64<<10), stop: func() { follow(); cancel() }}
 	if _, err := c.line(); err != nil { // the greeting
 		return nil, errors.Join(fmt.Errorf("greeting of QEMU: %w", err), c.Close())
 	}
