@@ -32,7 +32,8 @@ type World struct {
 	Gone      func(t testing.TB)     // fails t unless nothing is left after undoing
 }
 
-// Factory makes a fresh world. It uses t.Cleanup for what must be closed.
+// Factory makes a fresh world that shares nothing with others, since several
+// are used at the same time. It uses t.Cleanup for what must be closed.
 type Factory func(t testing.TB) *World
 
 // patience is how long one job may take in a test.
@@ -79,6 +80,7 @@ func FailEach(t *testing.T, fresh Factory) {
 	each(t, fresh, func(t *testing.T, step string) {
 		for _, after := range []bool{false, true} {
 			t.Run(map[bool]string{false: "before", true: "after"}[after], func(t *testing.T) {
+				t.Parallel()
 				w := fresh(t)
 				w.wantGone(t, Run(t, w, failAt(step, after), nil), domain.JobFailed)
 			})
@@ -91,6 +93,7 @@ func FailEach(t *testing.T, fresh Factory) {
 func RepeatEach(t *testing.T, fresh Factory) {
 	for _, step := range steps(t, fresh(t), true) {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			w := fresh(t)
 			twice := func(ctx context.Context, name, phase string, next func(context.Context) error) error {
 				if name == step && phase == work.PhaseDo {
@@ -109,6 +112,7 @@ func RepeatEach(t *testing.T, fresh Factory) {
 // wants nothing left.
 func CancelEach(t *testing.T, fresh Factory) {
 	each(t, fresh, func(t *testing.T, step string) {
+		t.Parallel()
 		w := fresh(t)
 		cancel := func(ctx context.Context, name, phase string, next func(context.Context) error) error {
 			if name == step && phase == work.PhaseDo {
@@ -134,6 +138,7 @@ func CancelEach(t *testing.T, fresh Factory) {
 // nothing left.
 func UndoTwice(t *testing.T, fresh Factory) {
 	each(t, fresh, func(t *testing.T, step string) {
+		t.Parallel()
 		w := fresh(t)
 		fail := failAt(step, true)
 		around := func(ctx context.Context, name, phase string, next func(context.Context) error) error {
@@ -176,6 +181,7 @@ func crashes(t *testing.T, fresh Factory, around work.Around, check func(*testin
 	}))
 	for i, name := range points {
 		t.Run(fmt.Sprintf("%02d %s", i, name), func(t *testing.T) {
+			t.Parallel()
 			w := fresh(t)
 			check(t, w, Run(t, w, around, crashAt(i)))
 		})
