@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"slipway/fault"
 )
@@ -23,9 +24,11 @@ func (s *Store) Seal(ctx context.Context, id string, progress func(done, total i
 	if err != nil {
 		return Sealed{}, err
 	}
+	u.sealing.Store(true)
+	defer u.sealing.Store(false)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.gone {
+	if u.gone.Load() {
 		return Sealed{}, noUpload(id)
 	}
 	if err := ctx.Err(); err != nil {
@@ -34,20 +37,20 @@ func (s *Store) Seal(ctx context.Context, id string, progress func(done, total i
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	if u.record == nil {
-		r, err := s.decide(ctx, u, progress)
-		if err != nil {
+	r := u.record.Load()
+	if r == nil {
+		if r, err = s.decide(ctx, u, progress); err != nil {
 			return Sealed{}, ioFault(err, what)
 		}
-		u.record = r
+		u.record.Store(r)
 		u.close()
 	}
 	trash, err := s.publish(u)
 	if err = errors.Join(err, os.RemoveAll(trash)); err != nil {
 		return Sealed{}, ioFault(err, what)
 	}
-	progress(u.record.DataBytes, u.record.DataBytes)
-	return u.record.sealed(), nil
+	progress(r.DataBytes, r.DataBytes)
+	return r.sealed(), nil
 }
 
 // decide makes everything under staging durable and writes the record.
@@ -63,13 +66,10 @@ func (s *Store) decide(ctx context.Context, u *upload, progress func(done, total
 	if err := s.point("leaves-written"); err != nil {
 		return nil, err
 	}
-	if err := u.data.Sync(); err != nil {
+	if err := u.flush(ctx, r, progress); err != nil {
 		return nil, err
 	}
 	staging := filepath.Join(u.dir, stagingDir)
-	if err := os.Chmod(filepath.Join(staging, rawFile), 0o400); err != nil {
-		return nil, err
-	}
 	if err := writeJSON(filepath.Join(staging, diskFile), diskMeta{digestVersion, r.SizeBytes, r.DataBytes}); err != nil {
 		return nil, err
 	}
@@ -82,6 +82,38 @@ func (s *Store) decide(ctx context.Context, u *upload, progress func(done, total
 	s.names.Lock() // a Remove of the same content sees the pin or happens before it
 	defer s.names.Unlock()
 	return r, writeJSON(filepath.Join(u.dir, recordFile), r)
+}
+
+// flush makes the bytes durable, in steps so that it can report and be stopped.
+func (u *upload) flush(ctx context.Context, r *record, progress func(done, total int64)) error {
+	const (
+		step      = 64 << 20
+		writeWait = 1 | 2 | 4 // SYNC_FILE_RANGE_WAIT_BEFORE, WRITE, WAIT_AFTER
+	)
+	var done int64
+	for off := int64(0); ; {
+		start, end, ok, err := nextData(u.data, off, r.SizeBytes)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return u.data.Sync() // what is left: metadata, and all of it where steps are not supported
+		}
+		for ; start < end; start += step {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n := min(step, end-start)
+			// An error has to be taken from here: the kernel tells it once.
+			err := syscall.SyncFileRange(int(u.data.Fd()), start, n, writeWait)
+			if err != nil && !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.EINVAL) {
+				return err
+			}
+			done += n
+			progress(min(done, r.DataBytes), r.DataBytes)
+		}
+		off = end
+	}
 }
 
 // trim frees what stands where no block arrived: bytes of a PutBlock that died
@@ -173,7 +205,8 @@ func (s *Store) publish(u *upload) (trash string, err error) {
 	if err := s.point("decided"); err != nil {
 		return "", err
 	}
-	staging, final := filepath.Join(u.dir, stagingDir), s.sealedAt(u.record.Digest)
+	d := u.record.Load().Digest
+	staging, final := filepath.Join(u.dir, stagingDir), s.sealedAt(d)
 	staged, err := exists(staging)
 	if err != nil {
 		return "", err
@@ -186,6 +219,10 @@ func (s *Store) publish(u *upload) (trash string, err error) {
 	case published && staged:
 		trash, err = s.vanish(staging)
 	case staged:
+		// Not earlier: an upload that is not decided has to be opened for writing again.
+		if err = os.Chmod(filepath.Join(staging, rawFile), 0o400); err != nil {
+			break
+		}
 		if err = os.Rename(staging, final); err != nil {
 			break
 		}
@@ -194,7 +231,7 @@ func (s *Store) publish(u *upload) (trash string, err error) {
 		}
 		err = errors.Join(syncDir(s.at(sealedDir)), syncDir(u.dir))
 	case !published:
-		return "", fault.New(fault.NotFound, "The sealed disk %s was removed.", u.record.Digest)
+		return "", fault.New(fault.NotFound, "The sealed disk %s was removed.", d)
 	default: // an earlier life may have died between the rename and its fsync
 		err = syncDir(s.at(sealedDir))
 	}

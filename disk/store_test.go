@@ -83,8 +83,8 @@ func TestDamageIsFound(t *testing.T) {
 		"a byte of data":    func(d string) error { return poke(d+"/raw", disk.BlockSize+77) },
 		"a byte in a hole":  func(d string) error { return poke(d+"/raw", 2*disk.BlockSize+5) },
 		"a leaf":            func(d string) error { return poke(d+"/leaves", 32+3) },
-		"a truncated file":  func(d string) error { return os.Truncate(d+"/raw", disk.BlockSize) },
-		"truncated leaves":  func(d string) error { return os.Truncate(d+"/leaves", 32) },
+		"a truncated file":  func(d string) error { return cut(d+"/raw", disk.BlockSize) },
+		"truncated leaves":  func(d string) error { return cut(d+"/leaves", 32) },
 		"the bytes missing": func(d string) error { return os.Remove(d + "/raw") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,6 +112,10 @@ func TestDamageIsFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+func cut(path string, size int64) error {
+	return errors.Join(os.Chmod(path, 0o600), os.Truncate(path, size))
 }
 
 func poke(path string, at int64) error {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"slipway/fault"
@@ -50,16 +51,19 @@ func (r *record) sealed() Sealed {
 }
 
 // upload is an open upload. Its files stay open until it is sealed or dropped.
+// What Upload tells can be read without mu, so that asking never waits for a
+// seal that waits for the disk.
 type upload struct {
 	mu      sync.RWMutex // PutBlock shares it; load, Seal and Drop own it
-	loaded  bool
-	gone    bool
 	dir     string
-	blocks  int64
 	data    *os.File
 	leaves  *os.File
+	blocks  int64 // fixed once loaded
+	loaded  atomic.Bool
+	gone    atomic.Bool
+	sealing atomic.Bool
 	present atomic.Int64
-	record  *record
+	record  atomic.Pointer[record]
 
 	stripes [64]sync.Mutex // one writer per block: the three writes of put belong together
 }
@@ -85,6 +89,9 @@ func (s *Store) CreateUpload(ctx context.Context, id string, blocks int64) error
 	} else if there {
 		return s.sameUpload(id, blocks)
 	}
+	if err := s.room(); err != nil {
+		return ioFault(err, what)
+	}
 	tmp, err := s.newTmp()
 	if err != nil {
 		return ioFault(err, what)
@@ -103,6 +110,22 @@ func (s *Store) CreateUpload(ctx context.Context, id string, blocks int64) error
 		return ioFault(err, what)
 	}
 	return ioFault(syncDir(s.at(uploadsDir)), what)
+}
+
+// minFree is left to the rest of the server: its database shares the disk.
+const minFree = 64 << 20
+
+// room refuses an upload on a disk that is full as it is. More cannot be said
+// before the blocks are known: a disk is sparse.
+func (s *Store) room() error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(s.dir, &st); err != nil {
+		return err
+	}
+	if int64(st.Bavail)*st.Bsize < minFree {
+		return syscall.ENOSPC
+	}
+	return nil
 }
 
 func (s *Store) fillUpload(dir string, blocks int64) error {
@@ -147,21 +170,21 @@ func (s *Store) Upload(id string) (UploadInfo, error) {
 	if err != nil {
 		return UploadInfo{}, err
 	}
-	u.mu.RLock()
-	defer u.mu.RUnlock()
-	if u.gone {
+	if u.gone.Load() {
 		return UploadInfo{}, noUpload(id)
 	}
 	in := UploadInfo{Blocks: u.blocks, Present: u.present.Load()}
-	if u.record != nil {
-		in.Sealed = u.record.Digest
-		return in, nil // its files may be closed by now
+	if r := u.record.Load(); r != nil {
+		in.Sealed = r.Digest
+		return in, nil
 	}
-	st, err := u.leaves.Stat()
-	if err != nil {
+	st, err := os.Stat(filepath.Join(u.dir, leavesFile))
+	switch {
+	case err == nil:
+		in.Touched = st.ModTime()
+	case !errors.Is(err, fs.ErrNotExist): // sealed or dropped since
 		return UploadInfo{}, ioFault(err, "The upload could not be read.")
 	}
-	in.Touched = st.ModTime()
 	return in, nil
 }
 
@@ -186,15 +209,12 @@ func (s *Store) upload(id string) (*upload, error) {
 		s.uploads[id] = u
 	}
 	s.mu.Unlock()
-	u.mu.RLock()
-	ready := u.loaded || u.gone
-	u.mu.RUnlock()
-	if ready {
+	if u.loaded.Load() || u.gone.Load() {
 		return u, nil
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.loaded || u.gone {
+	if u.loaded.Load() || u.gone.Load() {
 		return u, nil
 	}
 	if err := u.load(s.boot); errors.Is(err, fs.ErrNotExist) {
@@ -215,8 +235,9 @@ func (u *upload) load(boot string) (err error) {
 	var r record
 	err = readJSON(filepath.Join(u.dir, recordFile), &r)
 	if err == nil {
-		u.record, u.loaded = &r, true
+		u.record.Store(&r)
 		u.present.Store(r.Present)
+		u.loaded.Store(true)
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -247,7 +268,7 @@ func (u *upload) load(boot string) (err error) {
 		}
 	}
 	u.present.Store(n)
-	u.loaded = true
+	u.loaded.Store(true)
 	return nil
 }
 
@@ -325,12 +346,15 @@ func (s *Store) PutBlock(ctx context.Context, id string, index int64, data []byt
 		return fault.New(fault.BadValue, "The checksum does not match the data of block %d.", index).
 			WithHint("Send the block again.").WithCode("checksum-mismatch")
 	}
+	if u.sealing.Load() { // or this call would wait for the seal and be refused then
+		return fault.New(fault.WrongState, "The upload %s is being completed and takes no more blocks.", id)
+	}
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	switch {
-	case u.gone:
+	case u.gone.Load():
 		return noUpload(id)
-	case u.record != nil:
+	case u.record.Load() != nil:
 		return fault.New(fault.WrongState, "The upload %s is complete and takes no more blocks.", id)
 	case index >= u.blocks:
 		return fault.New(fault.BadValue, "The block index %d is outside of a disk of %d blocks.", index, u.blocks)
@@ -394,7 +418,7 @@ func (s *Store) DropUpload(ctx context.Context, id string) error {
 	if u != nil {
 		u.mu.Lock() // waits for blocks on their way and for a seal
 		defer u.mu.Unlock()
-		u.gone = true
+		u.gone.Store(true)
 		u.close()
 	}
 	err := s.discard(s.at(uploadsDir, id))
