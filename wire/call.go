@@ -14,6 +14,7 @@ type Call struct {
 	Region    string // of the credential scope
 	Source    string // the caller's address without port
 	Protocol  Protocol
+	UserAgent string
 	Input     any // *<Input struct of Op>
 }
 
@@ -45,6 +46,7 @@ type Outcome struct {
 	Status  int
 	Error   *Exception // nil for a success
 	Cause   error      // what the handler returned, before it was explained
+	Output  any        // what the handler returned; nil for a failure
 	Elapsed time.Duration
 }
 

@@ -19,6 +19,7 @@ type exchange struct {
 	route route
 	call  Call
 	cause error // what the handler returned when it failed
+	out   any   // and when it did not
 }
 
 // run takes the exchange from bytes to bytes. Every refusal on the way is an
@@ -66,7 +67,7 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 		return nil, ex
 	}
 	x.call = Call{Op: op, RequestID: x.req.RequestID, Identity: who.Secret.Identity, Region: who.Region,
-		Source: sourceOf(r), Protocol: x.route.protocol}
+		Source: sourceOf(r), Protocol: x.route.protocol, UserAgent: r.UserAgent()}
 	handler := x.s.cfg.Handlers[op]
 	if handler == nil {
 		return nil, Exceptionf(notImplemented, "The operation %s is not implemented.", op.Name)
@@ -80,6 +81,7 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 		x.cause = err
 		return nil, x.explain(err)
 	}
+	x.out = out
 	return x.encode(out)
 }
 
@@ -139,7 +141,7 @@ func (x *exchange) finish(resp *Response, ex *Exception) {
 	if x.req.Op == nil {
 		return
 	}
-	o := Outcome{Status: resp.Status, Error: ex, Cause: x.cause, Elapsed: x.s.cfg.Now().Sub(x.start)}
+	o := Outcome{Status: resp.Status, Error: ex, Cause: x.cause, Output: x.out, Elapsed: x.s.cfg.Now().Sub(x.start)}
 	code := ""
 	if ex != nil {
 		code = ex.Code
