@@ -1,5 +1,6 @@
 // Package compute is the contract between Slipway and whatever runs virtual
-// machines: Driver, its vocabulary (Spec, Handle, Status) and nothing else.
+// machines: Driver, its vocabulary (Spec, Handle, Status), what makes a Spec
+// valid for all drivers (spec.go), and nothing else.
 //
 // A driver knows no AWS noun, no account, no database and no image: it is
 // given file names, sizes and a machine id, and gives back what it saw.
@@ -22,14 +23,17 @@ type Driver interface {
 	Features() Features
 
 	// Start makes the machine and lets it run. If a machine of this ID already
-	// runs, its handle is returned and nothing else happens. Errors:
-	// Unavailable (a missing program, too little memory), BadValue (spec).
+	// runs, its handle is returned and nothing else happens; one that is off, or
+	// left over, is made anew on the disk given now. Errors: Unavailable (a
+	// missing program, too little memory), BadValue (spec), ctx.Err().
 	// On error nothing is left behind: no process, socket or file.
 	Start(ctx context.Context, spec Spec) (Handle, error)
 
 	// Recover re-attaches to a machine after a restart of the caller. A handle
 	// whose processes are gone (or whose pid now belongs to someone else) gives
-	// a Status with State Gone and no error. Recovering twice is harmless.
+	// a Status with State Gone and no error, and so does the handle of an earlier
+	// machine with this ID. Recovering twice is harmless. BadValue: the handle is
+	// another driver's.
 	Recover(ctx context.Context, h Handle) (Status, error)
 
 	// Status says what the machine does now. A machine that is not there has
@@ -41,14 +45,16 @@ type Driver interface {
 	List(ctx context.Context) ([]Status, error)
 
 	// Shutdown asks the guest to power off (agent when it answers, ACPI button
-	// otherwise) and waits until it has, or ctx ends (ctx.Err()).
+	// otherwise) and waits until it has, or ctx ends (ctx.Err()). A machine that
+	// is off already is success; WrongState: the guest has crashed.
 	Shutdown(ctx context.Context, id string) error
 
 	// Destroy ends the machine at once and removes its run directory and
 	// processes; nothing to do is success.
 	Destroy(ctx context.Context, id string) error
 
-	// Screenshot returns the screen as a PNG.
+	// Screenshot returns the screen as a PNG. NotAvailable: the machine is off;
+	// the same holds for Display and Agent.
 	Screenshot(ctx context.Context, id string) ([]byte, error)
 
 	// Display opens a connection that speaks RFB (RFC 6143), the server's
@@ -56,7 +62,8 @@ type Driver interface {
 	Display(ctx context.Context, id string) (net.Conn, error)
 
 	// Observe reads the cheap signs of life: see Signs. It never changes the
-	// guest.
+	// guest and also tells of one that is off or has crashed. Drivers may use it
+	// to keep their logs short: call it now and then for every machine.
 	Observe(ctx context.Context, id string) (Signs, error)
 
 	// Agent asks the guest agent who it is. fault.NotAvailable while it does

@@ -254,6 +254,8 @@ func (d *Driver) Shutdown(ctx context.Context, id string) error {
 		return fault.New(fault.NotFound, "There is no machine %s.", id)
 	case compute.Off:
 		return nil
+	case compute.Paniced:
+		return fault.New(fault.WrongState, "The guest of %s has crashed and cannot shut down.", id)
 	}
 	m.Off = true
 	return d.save(id, m)

@@ -59,6 +59,14 @@ func guest(t *testing.T, variant string) string {
 	if testing.Short() {
 		t.Skip("runs a real machine; not with -short")
 	}
+	// What a child reads is unknown to the cache of go test, which would answer
+	// with an old result after a change of the guest: read it here as well.
+	scripts, _ := filepath.Glob("../../tools/guest/*.sh")
+	for _, s := range scripts {
+		if _, err := os.ReadFile(s); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var errs bytes.Buffer
 	cmd := exec.Command("../../tools/guest/build.sh", t.TempDir(), variant)
 	cmd.Stderr = &errs
@@ -83,6 +91,9 @@ func overlay(t *testing.T, base string) string {
 // open makes a driver in a directory; the test fails where QEMU is missing.
 func open(t *testing.T, dir string) *Driver {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs QEMU; not with -short")
+	}
 	d, err := New(t.Context(), Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)

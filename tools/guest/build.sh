@@ -116,6 +116,7 @@ build() {
   mv "$disk" "$kept"
 }
 [ -f "$kept" ] || build
+touch "$kept" # used: not to be cleaned away
 cp --sparse=always "$kept" "$out_dir/$variant.raw.part"
 mv "$out_dir/$variant.raw.part" "$out_dir/$variant.raw"
 echo "$out_dir/$variant.raw"

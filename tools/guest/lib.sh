@@ -28,6 +28,9 @@ lock() {
   exec 9>"$cache/lock"
   flock 9
   export SLIPWAY_GUEST_LOCKED=1
+  # What an interrupted build has left, and results that nobody wants any more.
+  rm -rf "$cache"/tmp.*
+  find "$cache" -maxdepth 1 -type f \( -name 'disk-*' -o -name 'uki-*' \) -mtime +7 -delete
 }
 
 # debs fetches the three packages once. Whatever is in the cache is used as it

@@ -80,5 +80,6 @@ E
   mv "$kept.part" "$kept"
 }
 [ -f "$kept" ] || build
+touch "$kept" # used: not to be cleaned away
 cp "$kept" "$out.part" && mv "$out.part" "$out"
 echo "$out"
