@@ -25,6 +25,15 @@ const (
 	ContextKeyTypeEnumDateList    = "dateList"
 )
 
+// Values of EntityType.
+const (
+	EntityTypeUser               = "User"
+	EntityTypeRole               = "Role"
+	EntityTypeGroup              = "Group"
+	EntityTypeLocalManagedPolicy = "LocalManagedPolicy"
+	EntityTypeAWSManagedPolicy   = "AWSManagedPolicy"
+)
+
 // Values of PermissionsBoundaryAttachmentType.
 const (
 	PermissionsBoundaryAttachmentTypePermissionsBoundaryPolicy = "PermissionsBoundaryPolicy"
@@ -56,4 +65,24 @@ const (
 	PolicySourceTypeUserManaged = "user-managed"
 	PolicySourceTypeResource    = "resource"
 	PolicySourceTypeNone        = "none"
+)
+
+// Values of PolicyUsageType.
+const (
+	PolicyUsageTypePermissionsPolicy   = "PermissionsPolicy"
+	PolicyUsageTypePermissionsBoundary = "PermissionsBoundary"
+)
+
+// Values of policyScopeType.
+const (
+	PolicyScopeTypeAll   = "All"
+	PolicyScopeTypeAws   = "AWS"
+	PolicyScopeTypeLocal = "Local"
+)
+
+// Values of statusType.
+const (
+	StatusTypeActive   = "Active"
+	StatusTypeInactive = "Inactive"
+	StatusTypeExpired  = "Expired"
 )

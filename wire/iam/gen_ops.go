@@ -22,10 +22,14 @@ var Service = &wire.Service{
 	XMLNamespace:   "https://iam.amazonaws.com/doc/2010-05-08/",
 	Protocols:      []wire.Protocol{wire.AWSQuery},
 	Shapes: []*shape.Shape{
+		&shapeAccessKey,
+		&shapeAccessKeyLastUsed,
+		&shapeAccessKeyMetadata,
 		&shapeActionNameListType,
 		&shapeActionNameType,
 		&shapeAddRoleToInstanceProfileRequest,
 		&shapeAttachRolePolicyRequest,
+		&shapeAttachUserPolicyRequest,
 		&shapeAttachedPermissionsBoundary,
 		&shapeAttachedPolicy,
 		&shapeAttachmentName,
@@ -40,25 +44,39 @@ var Service = &wire.Service{
 		&shapeContextKeyTypeEnum,
 		&shapeContextKeyValueListType,
 		&shapeContextKeyValueType,
+		&shapeCreateAccessKeyRequest,
+		&shapeCreateAccessKeyResponse,
 		&shapeCreateInstanceProfileRequest,
 		&shapeCreateInstanceProfileResponse,
 		&shapeCreatePolicyRequest,
 		&shapeCreatePolicyResponse,
+		&shapeCreatePolicyVersionRequest,
+		&shapeCreatePolicyVersionResponse,
 		&shapeCreateRoleRequest,
 		&shapeCreateRoleResponse,
 		&shapeCreateServiceLinkedRoleRequest,
 		&shapeCreateServiceLinkedRoleResponse,
+		&shapeCreateUserRequest,
+		&shapeCreateUserResponse,
+		&shapeDeleteAccessKeyRequest,
 		&shapeDeleteConflictException,
 		&shapeDeleteInstanceProfileRequest,
 		&shapeDeletePolicyRequest,
+		&shapeDeletePolicyVersionRequest,
 		&shapeDeleteRolePolicyRequest,
 		&shapeDeleteRoleRequest,
+		&shapeDeleteUserPolicyRequest,
+		&shapeDeleteUserRequest,
 		&shapeDetachRolePolicyRequest,
+		&shapeDetachUserPolicyRequest,
 		&shapeEntityAlreadyExistsException,
+		&shapeEntityType,
 		&shapeEvalDecisionDetailsType,
 		&shapeEvalDecisionSourceType,
 		&shapeEvaluationResult,
 		&shapeEvaluationResultsListType,
+		&shapeGetAccessKeyLastUsedRequest,
+		&shapeGetAccessKeyLastUsedResponse,
 		&shapeGetInstanceProfileRequest,
 		&shapeGetInstanceProfileResponse,
 		&shapeGetPolicyRequest,
@@ -69,15 +87,32 @@ var Service = &wire.Service{
 		&shapeGetRolePolicyResponse,
 		&shapeGetRoleRequest,
 		&shapeGetRoleResponse,
+		&shapeGetUserPolicyRequest,
+		&shapeGetUserPolicyResponse,
+		&shapeGetUserRequest,
+		&shapeGetUserResponse,
+		&shapeGroup,
 		&shapeInlinePolicyIdentifierType,
 		&shapeInstanceProfile,
 		&shapeInvalidInputException,
 		&shapeLimitExceededException,
 		&shapeLineNumber,
+		&shapeListAccessKeysRequest,
+		&shapeListAccessKeysResponse,
 		&shapeListAttachedRolePoliciesRequest,
 		&shapeListAttachedRolePoliciesResponse,
+		&shapeListAttachedUserPoliciesRequest,
+		&shapeListAttachedUserPoliciesResponse,
+		&shapeListEntitiesForPolicyRequest,
+		&shapeListEntitiesForPolicyResponse,
+		&shapeListGroupsForUserRequest,
+		&shapeListGroupsForUserResponse,
 		&shapeListInstanceProfilesForRoleRequest,
 		&shapeListInstanceProfilesForRoleResponse,
+		&shapeListPoliciesRequest,
+		&shapeListPoliciesResponse,
+		&shapeListPolicyTagsRequest,
+		&shapeListPolicyTagsResponse,
 		&shapeListPolicyVersionsRequest,
 		&shapeListPolicyVersionsResponse,
 		&shapeListRolePoliciesRequest,
@@ -86,6 +121,12 @@ var Service = &wire.Service{
 		&shapeListRoleTagsResponse,
 		&shapeListRolesRequest,
 		&shapeListRolesResponse,
+		&shapeListUserPoliciesRequest,
+		&shapeListUserPoliciesResponse,
+		&shapeListUserTagsRequest,
+		&shapeListUserTagsResponse,
+		&shapeListUsersRequest,
+		&shapeListUsersResponse,
 		&shapeMalformedPolicyDocumentException,
 		&shapeNoSuchEntityException,
 		&shapeOrganizationsDecisionDetail,
@@ -95,14 +136,22 @@ var Service = &wire.Service{
 		&shapePolicyEvaluationDecisionType,
 		&shapePolicyEvaluationException,
 		&shapePolicyExclusionsListType,
+		&shapePolicyGroup,
+		&shapePolicyGroupListType,
 		&shapePolicyIdentifier,
 		&shapePolicyIdentifierPolicyType,
 		&shapePolicyIdentifierType,
 		&shapePolicyNotAttachableException,
+		&shapePolicyRole,
+		&shapePolicyRoleListType,
 		&shapePolicySourceType,
+		&shapePolicyUsageType,
+		&shapePolicyUser,
+		&shapePolicyUserListType,
 		&shapePolicyVersion,
 		&shapePosition,
 		&shapePutRolePolicyRequest,
+		&shapePutUserPolicyRequest,
 		&shapeRemoveRoleFromInstanceProfileRequest,
 		&shapeResourceHandlingOptionType,
 		&shapeResourceNameListType,
@@ -112,18 +161,28 @@ var Service = &wire.Service{
 		&shapeRole,
 		&shapeRoleLastUsed,
 		&shapeServiceFailureException,
+		&shapeSetDefaultPolicyVersionRequest,
 		&shapeSimulatePolicyResponse,
 		&shapeSimulatePrincipalPolicyRequest,
 		&shapeSimulationPolicyListType,
 		&shapeStatement,
 		&shapeStatementListType,
 		&shapeTag,
+		&shapeTagPolicyRequest,
 		&shapeTagRoleRequest,
+		&shapeTagUserRequest,
 		&shapeUnmodifiableEntityException,
+		&shapeUntagPolicyRequest,
 		&shapeUntagRoleRequest,
+		&shapeUntagUserRequest,
+		&shapeUpdateAccessKeyRequest,
 		&shapeUpdateAssumeRolePolicyRequest,
 		&shapeUpdateRoleRequest,
 		&shapeUpdateRoleResponse,
+		&shapeUser,
+		&shapeAccessKeyIdType,
+		&shapeAccessKeyMetadataListType,
+		&shapeAccessKeySecretType,
 		&shapeArnType,
 		&shapeAttachedPoliciesListType,
 		&shapeAttachmentCountType,
@@ -132,6 +191,8 @@ var Service = &wire.Service{
 		&shapeDateType,
 		&shapeDeleteConflictMessage,
 		&shapeEntityAlreadyExistsMessage,
+		&shapeExistingUserNameType,
+		&shapeGroupListType,
 		&shapeGroupNameType,
 		&shapeIdType,
 		&shapeInstanceProfileListType,
@@ -148,10 +209,12 @@ var Service = &wire.Service{
 		&shapePolicyDocumentType,
 		&shapePolicyDocumentVersionListType,
 		&shapePolicyEvaluationErrorMessage,
+		&shapePolicyListType,
 		&shapePolicyNameListType,
 		&shapePolicyNameType,
 		&shapePolicyNotAttachableMessage,
 		&shapePolicyPathType,
+		&shapePolicyScopeType,
 		&shapePolicyVersionIdType,
 		&shapeResponseMarkerType,
 		&shapeRoleDescriptionType,
@@ -159,12 +222,15 @@ var Service = &wire.Service{
 		&shapeRoleMaxSessionDurationType,
 		&shapeRoleNameType,
 		&shapeServiceFailureExceptionMessage,
+		&shapeStatusType,
 		&shapeStringType,
 		&shapeTagKeyListType,
 		&shapeTagKeyType,
 		&shapeTagListType,
 		&shapeTagValueType,
 		&shapeUnmodifiableEntityMessage,
+		&shapeUserListType,
+		&shapeUserNameType,
 	},
 }
 
@@ -178,6 +244,15 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "PolicyNotAttachableException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(AttachRolePolicyRequest) }, NewOutput: func() any { return new(AttachRolePolicyOutput) }}
+	OpAttachUserPolicy = &wire.Op{Service: Service, Name: "AttachUserPolicy", Input: &shapeAttachUserPolicyRequest, Output: &shapeAttachUserPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "PolicyNotAttachableException", "ServiceFailureException"},
+		NewInput: func() any { return new(AttachUserPolicyRequest) }, NewOutput: func() any { return new(AttachUserPolicyOutput) }}
+	OpCreateAccessKey = &wire.Op{Service: Service, Name: "CreateAccessKey", Input: &shapeCreateAccessKeyRequest, Output: &shapeCreateAccessKeyResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "CreateAccessKeyResult",
+		Errors:        []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(CreateAccessKeyRequest) }, NewOutput: func() any { return new(CreateAccessKeyResponse) }}
 	OpCreateInstanceProfile = &wire.Op{Service: Service, Name: "CreateInstanceProfile", Input: &shapeCreateInstanceProfileRequest, Output: &shapeCreateInstanceProfileResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "CreateInstanceProfileResult",
@@ -188,6 +263,11 @@ var (
 		ResultWrapper: "CreatePolicyResult",
 		Errors:        []string{"ConcurrentModificationException", "EntityAlreadyExistsException", "InvalidInputException", "LimitExceededException", "MalformedPolicyDocumentException", "ServiceFailureException"},
 		NewInput:      func() any { return new(CreatePolicyRequest) }, NewOutput: func() any { return new(CreatePolicyResponse) }}
+	OpCreatePolicyVersion = &wire.Op{Service: Service, Name: "CreatePolicyVersion", Input: &shapeCreatePolicyVersionRequest, Output: &shapeCreatePolicyVersionResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "CreatePolicyVersionResult",
+		Errors:        []string{"InvalidInputException", "LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(CreatePolicyVersionRequest) }, NewOutput: func() any { return new(CreatePolicyVersionResponse) }}
 	OpCreateRole = &wire.Op{Service: Service, Name: "CreateRole", Input: &shapeCreateRoleRequest, Output: &shapeCreateRoleResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "CreateRoleResult",
@@ -198,6 +278,15 @@ var (
 		ResultWrapper: "CreateServiceLinkedRoleResult",
 		Errors:        []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput:      func() any { return new(CreateServiceLinkedRoleRequest) }, NewOutput: func() any { return new(CreateServiceLinkedRoleResponse) }}
+	OpCreateUser = &wire.Op{Service: Service, Name: "CreateUser", Input: &shapeCreateUserRequest, Output: &shapeCreateUserResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "CreateUserResult",
+		Errors:        []string{"ConcurrentModificationException", "EntityAlreadyExistsException", "InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(CreateUserRequest) }, NewOutput: func() any { return new(CreateUserResponse) }}
+	OpDeleteAccessKey = &wire.Op{Service: Service, Name: "DeleteAccessKey", Input: &shapeDeleteAccessKeyRequest, Output: &shapeDeleteAccessKeyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DeleteAccessKeyRequest) }, NewOutput: func() any { return new(DeleteAccessKeyOutput) }}
 	OpDeleteInstanceProfile = &wire.Op{Service: Service, Name: "DeleteInstanceProfile", Input: &shapeDeleteInstanceProfileRequest, Output: &shapeDeleteInstanceProfileOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"DeleteConflictException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
@@ -206,6 +295,10 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"DeleteConflictException", "InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput: func() any { return new(DeletePolicyRequest) }, NewOutput: func() any { return new(DeletePolicyOutput) }}
+	OpDeletePolicyVersion = &wire.Op{Service: Service, Name: "DeletePolicyVersion", Input: &shapeDeletePolicyVersionRequest, Output: &shapeDeletePolicyVersionOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"DeleteConflictException", "InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DeletePolicyVersionRequest) }, NewOutput: func() any { return new(DeletePolicyVersionOutput) }}
 	OpDeleteRole = &wire.Op{Service: Service, Name: "DeleteRole", Input: &shapeDeleteRoleRequest, Output: &shapeDeleteRoleOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"ConcurrentModificationException", "DeleteConflictException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
@@ -214,10 +307,26 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(DeleteRolePolicyRequest) }, NewOutput: func() any { return new(DeleteRolePolicyOutput) }}
+	OpDeleteUser = &wire.Op{Service: Service, Name: "DeleteUser", Input: &shapeDeleteUserRequest, Output: &shapeDeleteUserOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"ConcurrentModificationException", "DeleteConflictException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DeleteUserRequest) }, NewOutput: func() any { return new(DeleteUserOutput) }}
+	OpDeleteUserPolicy = &wire.Op{Service: Service, Name: "DeleteUserPolicy", Input: &shapeDeleteUserPolicyRequest, Output: &shapeDeleteUserPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DeleteUserPolicyRequest) }, NewOutput: func() any { return new(DeleteUserPolicyOutput) }}
 	OpDetachRolePolicy = &wire.Op{Service: Service, Name: "DetachRolePolicy", Input: &shapeDetachRolePolicyRequest, Output: &shapeDetachRolePolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(DetachRolePolicyRequest) }, NewOutput: func() any { return new(DetachRolePolicyOutput) }}
+	OpDetachUserPolicy = &wire.Op{Service: Service, Name: "DetachUserPolicy", Input: &shapeDetachUserPolicyRequest, Output: &shapeDetachUserPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DetachUserPolicyRequest) }, NewOutput: func() any { return new(DetachUserPolicyOutput) }}
+	OpGetAccessKeyLastUsed = &wire.Op{Service: Service, Name: "GetAccessKeyLastUsed", Input: &shapeGetAccessKeyLastUsedRequest, Output: &shapeGetAccessKeyLastUsedResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "GetAccessKeyLastUsedResult",
+		NewInput:      func() any { return new(GetAccessKeyLastUsedRequest) }, NewOutput: func() any { return new(GetAccessKeyLastUsedResponse) }}
 	OpGetInstanceProfile = &wire.Op{Service: Service, Name: "GetInstanceProfile", Input: &shapeGetInstanceProfileRequest, Output: &shapeGetInstanceProfileResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "GetInstanceProfileResult",
@@ -243,16 +352,56 @@ var (
 		ResultWrapper: "GetRolePolicyResult",
 		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 		NewInput:      func() any { return new(GetRolePolicyRequest) }, NewOutput: func() any { return new(GetRolePolicyResponse) }}
+	OpGetUser = &wire.Op{Service: Service, Name: "GetUser", Input: &shapeGetUserRequest, Output: &shapeGetUserResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "GetUserResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(GetUserRequest) }, NewOutput: func() any { return new(GetUserResponse) }}
+	OpGetUserPolicy = &wire.Op{Service: Service, Name: "GetUserPolicy", Input: &shapeGetUserPolicyRequest, Output: &shapeGetUserPolicyResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "GetUserPolicyResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(GetUserPolicyRequest) }, NewOutput: func() any { return new(GetUserPolicyResponse) }}
+	OpListAccessKeys = &wire.Op{Service: Service, Name: "ListAccessKeys", Input: &shapeListAccessKeysRequest, Output: &shapeListAccessKeysResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListAccessKeysResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListAccessKeysRequest) }, NewOutput: func() any { return new(ListAccessKeysResponse) }}
 	OpListAttachedRolePolicies = &wire.Op{Service: Service, Name: "ListAttachedRolePolicies", Input: &shapeListAttachedRolePoliciesRequest, Output: &shapeListAttachedRolePoliciesResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "ListAttachedRolePoliciesResult",
 		Errors:        []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput:      func() any { return new(ListAttachedRolePoliciesRequest) }, NewOutput: func() any { return new(ListAttachedRolePoliciesResponse) }}
+	OpListAttachedUserPolicies = &wire.Op{Service: Service, Name: "ListAttachedUserPolicies", Input: &shapeListAttachedUserPoliciesRequest, Output: &shapeListAttachedUserPoliciesResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListAttachedUserPoliciesResult",
+		Errors:        []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListAttachedUserPoliciesRequest) }, NewOutput: func() any { return new(ListAttachedUserPoliciesResponse) }}
+	OpListEntitiesForPolicy = &wire.Op{Service: Service, Name: "ListEntitiesForPolicy", Input: &shapeListEntitiesForPolicyRequest, Output: &shapeListEntitiesForPolicyResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListEntitiesForPolicyResult",
+		Errors:        []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListEntitiesForPolicyRequest) }, NewOutput: func() any { return new(ListEntitiesForPolicyResponse) }}
+	OpListGroupsForUser = &wire.Op{Service: Service, Name: "ListGroupsForUser", Input: &shapeListGroupsForUserRequest, Output: &shapeListGroupsForUserResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListGroupsForUserResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListGroupsForUserRequest) }, NewOutput: func() any { return new(ListGroupsForUserResponse) }}
 	OpListInstanceProfilesForRole = &wire.Op{Service: Service, Name: "ListInstanceProfilesForRole", Input: &shapeListInstanceProfilesForRoleRequest, Output: &shapeListInstanceProfilesForRoleResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "ListInstanceProfilesForRoleResult",
 		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 		NewInput:      func() any { return new(ListInstanceProfilesForRoleRequest) }, NewOutput: func() any { return new(ListInstanceProfilesForRoleResponse) }}
+	OpListPolicies = &wire.Op{Service: Service, Name: "ListPolicies", Input: &shapeListPoliciesRequest, Output: &shapeListPoliciesResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListPoliciesResult",
+		Errors:        []string{"ServiceFailureException"},
+		NewInput:      func() any { return new(ListPoliciesRequest) }, NewOutput: func() any { return new(ListPoliciesResponse) }}
+	OpListPolicyTags = &wire.Op{Service: Service, Name: "ListPolicyTags", Input: &shapeListPolicyTagsRequest, Output: &shapeListPolicyTagsResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListPolicyTagsResult",
+		Errors:        []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListPolicyTagsRequest) }, NewOutput: func() any { return new(ListPolicyTagsResponse) }}
 	OpListPolicyVersions = &wire.Op{Service: Service, Name: "ListPolicyVersions", Input: &shapeListPolicyVersionsRequest, Output: &shapeListPolicyVersionsResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "ListPolicyVersionsResult",
@@ -273,27 +422,70 @@ var (
 		ResultWrapper: "ListRolesResult",
 		Errors:        []string{"ServiceFailureException"},
 		NewInput:      func() any { return new(ListRolesRequest) }, NewOutput: func() any { return new(ListRolesResponse) }}
+	OpListUserPolicies = &wire.Op{Service: Service, Name: "ListUserPolicies", Input: &shapeListUserPoliciesRequest, Output: &shapeListUserPoliciesResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListUserPoliciesResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListUserPoliciesRequest) }, NewOutput: func() any { return new(ListUserPoliciesResponse) }}
+	OpListUserTags = &wire.Op{Service: Service, Name: "ListUserTags", Input: &shapeListUserTagsRequest, Output: &shapeListUserTagsResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListUserTagsResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListUserTagsRequest) }, NewOutput: func() any { return new(ListUserTagsResponse) }}
+	OpListUsers = &wire.Op{Service: Service, Name: "ListUsers", Input: &shapeListUsersRequest, Output: &shapeListUsersResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListUsersResult",
+		Errors:        []string{"ServiceFailureException"},
+		NewInput:      func() any { return new(ListUsersRequest) }, NewOutput: func() any { return new(ListUsersResponse) }}
 	OpPutRolePolicy = &wire.Op{Service: Service, Name: "PutRolePolicy", Input: &shapePutRolePolicyRequest, Output: &shapePutRolePolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(PutRolePolicyRequest) }, NewOutput: func() any { return new(PutRolePolicyOutput) }}
+	OpPutUserPolicy = &wire.Op{Service: Service, Name: "PutUserPolicy", Input: &shapePutUserPolicyRequest, Output: &shapePutUserPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(PutUserPolicyRequest) }, NewOutput: func() any { return new(PutUserPolicyOutput) }}
 	OpRemoveRoleFromInstanceProfile = &wire.Op{Service: Service, Name: "RemoveRoleFromInstanceProfile", Input: &shapeRemoveRoleFromInstanceProfileRequest, Output: &shapeRemoveRoleFromInstanceProfileOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(RemoveRoleFromInstanceProfileRequest) }, NewOutput: func() any { return new(RemoveRoleFromInstanceProfileOutput) }}
+	OpSetDefaultPolicyVersion = &wire.Op{Service: Service, Name: "SetDefaultPolicyVersion", Input: &shapeSetDefaultPolicyVersionRequest, Output: &shapeSetDefaultPolicyVersionOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(SetDefaultPolicyVersionRequest) }, NewOutput: func() any { return new(SetDefaultPolicyVersionOutput) }}
 	OpSimulatePrincipalPolicy = &wire.Op{Service: Service, Name: "SimulatePrincipalPolicy", Input: &shapeSimulatePrincipalPolicyRequest, Output: &shapeSimulatePolicyResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "SimulatePrincipalPolicyResult",
 		Errors:        []string{"InvalidInputException", "NoSuchEntityException", "PolicyEvaluationException"},
 		NewInput:      func() any { return new(SimulatePrincipalPolicyRequest) }, NewOutput: func() any { return new(SimulatePolicyResponse) }}
+	OpTagPolicy = &wire.Op{Service: Service, Name: "TagPolicy", Input: &shapeTagPolicyRequest, Output: &shapeTagPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"ConcurrentModificationException", "InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(TagPolicyRequest) }, NewOutput: func() any { return new(TagPolicyOutput) }}
 	OpTagRole = &wire.Op{Service: Service, Name: "TagRole", Input: &shapeTagRoleRequest, Output: &shapeTagRoleOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"ConcurrentModificationException", "InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput: func() any { return new(TagRoleRequest) }, NewOutput: func() any { return new(TagRoleOutput) }}
+	OpTagUser = &wire.Op{Service: Service, Name: "TagUser", Input: &shapeTagUserRequest, Output: &shapeTagUserOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"ConcurrentModificationException", "InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(TagUserRequest) }, NewOutput: func() any { return new(TagUserOutput) }}
+	OpUntagPolicy = &wire.Op{Service: Service, Name: "UntagPolicy", Input: &shapeUntagPolicyRequest, Output: &shapeUntagPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"ConcurrentModificationException", "InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(UntagPolicyRequest) }, NewOutput: func() any { return new(UntagPolicyOutput) }}
 	OpUntagRole = &wire.Op{Service: Service, Name: "UntagRole", Input: &shapeUntagRoleRequest, Output: &shapeUntagRoleOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"ConcurrentModificationException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput: func() any { return new(UntagRoleRequest) }, NewOutput: func() any { return new(UntagRoleOutput) }}
+	OpUntagUser = &wire.Op{Service: Service, Name: "UntagUser", Input: &shapeUntagUserRequest, Output: &shapeUntagUserOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"ConcurrentModificationException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(UntagUserRequest) }, NewOutput: func() any { return new(UntagUserOutput) }}
+	OpUpdateAccessKey = &wire.Op{Service: Service, Name: "UpdateAccessKey", Input: &shapeUpdateAccessKeyRequest, Output: &shapeUpdateAccessKeyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(UpdateAccessKeyRequest) }, NewOutput: func() any { return new(UpdateAccessKeyOutput) }}
 	OpUpdateAssumeRolePolicy = &wire.Op{Service: Service, Name: "UpdateAssumeRolePolicy", Input: &shapeUpdateAssumeRolePolicyRequest, Output: &shapeUpdateAssumeRolePolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
@@ -310,31 +502,59 @@ func init() {
 	Service.Ops = []*wire.Op{
 		OpAddRoleToInstanceProfile,
 		OpAttachRolePolicy,
+		OpAttachUserPolicy,
+		OpCreateAccessKey,
 		OpCreateInstanceProfile,
 		OpCreatePolicy,
+		OpCreatePolicyVersion,
 		OpCreateRole,
 		OpCreateServiceLinkedRole,
+		OpCreateUser,
+		OpDeleteAccessKey,
 		OpDeleteInstanceProfile,
 		OpDeletePolicy,
+		OpDeletePolicyVersion,
 		OpDeleteRole,
 		OpDeleteRolePolicy,
+		OpDeleteUser,
+		OpDeleteUserPolicy,
 		OpDetachRolePolicy,
+		OpDetachUserPolicy,
+		OpGetAccessKeyLastUsed,
 		OpGetInstanceProfile,
 		OpGetPolicy,
 		OpGetPolicyVersion,
 		OpGetRole,
 		OpGetRolePolicy,
+		OpGetUser,
+		OpGetUserPolicy,
+		OpListAccessKeys,
 		OpListAttachedRolePolicies,
+		OpListAttachedUserPolicies,
+		OpListEntitiesForPolicy,
+		OpListGroupsForUser,
 		OpListInstanceProfilesForRole,
+		OpListPolicies,
+		OpListPolicyTags,
 		OpListPolicyVersions,
 		OpListRolePolicies,
 		OpListRoleTags,
 		OpListRoles,
+		OpListUserPolicies,
+		OpListUserTags,
+		OpListUsers,
 		OpPutRolePolicy,
+		OpPutUserPolicy,
 		OpRemoveRoleFromInstanceProfile,
+		OpSetDefaultPolicyVersion,
 		OpSimulatePrincipalPolicy,
+		OpTagPolicy,
 		OpTagRole,
+		OpTagUser,
+		OpUntagPolicy,
 		OpUntagRole,
+		OpUntagUser,
+		OpUpdateAccessKey,
 		OpUpdateAssumeRolePolicy,
 		OpUpdateRole,
 	}
@@ -350,6 +570,16 @@ var shapeAttachRolePolicyOutput = shape.Shape{Name: "AttachRolePolicyOutput", Ki
 // AttachRolePolicyOutput is the output of AttachRolePolicy, which answers nothing.
 type AttachRolePolicyOutput struct{}
 
+var shapeAttachUserPolicyOutput = shape.Shape{Name: "AttachUserPolicyOutput", Kind: shape.Structure}
+
+// AttachUserPolicyOutput is the output of AttachUserPolicy, which answers nothing.
+type AttachUserPolicyOutput struct{}
+
+var shapeDeleteAccessKeyOutput = shape.Shape{Name: "DeleteAccessKeyOutput", Kind: shape.Structure}
+
+// DeleteAccessKeyOutput is the output of DeleteAccessKey, which answers nothing.
+type DeleteAccessKeyOutput struct{}
+
 var shapeDeleteInstanceProfileOutput = shape.Shape{Name: "DeleteInstanceProfileOutput", Kind: shape.Structure}
 
 // DeleteInstanceProfileOutput is the output of DeleteInstanceProfile, which answers nothing.
@@ -359,6 +589,11 @@ var shapeDeletePolicyOutput = shape.Shape{Name: "DeletePolicyOutput", Kind: shap
 
 // DeletePolicyOutput is the output of DeletePolicy, which answers nothing.
 type DeletePolicyOutput struct{}
+
+var shapeDeletePolicyVersionOutput = shape.Shape{Name: "DeletePolicyVersionOutput", Kind: shape.Structure}
+
+// DeletePolicyVersionOutput is the output of DeletePolicyVersion, which answers nothing.
+type DeletePolicyVersionOutput struct{}
 
 var shapeDeleteRoleOutput = shape.Shape{Name: "DeleteRoleOutput", Kind: shape.Structure}
 
@@ -370,30 +605,80 @@ var shapeDeleteRolePolicyOutput = shape.Shape{Name: "DeleteRolePolicyOutput", Ki
 // DeleteRolePolicyOutput is the output of DeleteRolePolicy, which answers nothing.
 type DeleteRolePolicyOutput struct{}
 
+var shapeDeleteUserOutput = shape.Shape{Name: "DeleteUserOutput", Kind: shape.Structure}
+
+// DeleteUserOutput is the output of DeleteUser, which answers nothing.
+type DeleteUserOutput struct{}
+
+var shapeDeleteUserPolicyOutput = shape.Shape{Name: "DeleteUserPolicyOutput", Kind: shape.Structure}
+
+// DeleteUserPolicyOutput is the output of DeleteUserPolicy, which answers nothing.
+type DeleteUserPolicyOutput struct{}
+
 var shapeDetachRolePolicyOutput = shape.Shape{Name: "DetachRolePolicyOutput", Kind: shape.Structure}
 
 // DetachRolePolicyOutput is the output of DetachRolePolicy, which answers nothing.
 type DetachRolePolicyOutput struct{}
+
+var shapeDetachUserPolicyOutput = shape.Shape{Name: "DetachUserPolicyOutput", Kind: shape.Structure}
+
+// DetachUserPolicyOutput is the output of DetachUserPolicy, which answers nothing.
+type DetachUserPolicyOutput struct{}
 
 var shapePutRolePolicyOutput = shape.Shape{Name: "PutRolePolicyOutput", Kind: shape.Structure}
 
 // PutRolePolicyOutput is the output of PutRolePolicy, which answers nothing.
 type PutRolePolicyOutput struct{}
 
+var shapePutUserPolicyOutput = shape.Shape{Name: "PutUserPolicyOutput", Kind: shape.Structure}
+
+// PutUserPolicyOutput is the output of PutUserPolicy, which answers nothing.
+type PutUserPolicyOutput struct{}
+
 var shapeRemoveRoleFromInstanceProfileOutput = shape.Shape{Name: "RemoveRoleFromInstanceProfileOutput", Kind: shape.Structure}
 
 // RemoveRoleFromInstanceProfileOutput is the output of RemoveRoleFromInstanceProfile, which answers nothing.
 type RemoveRoleFromInstanceProfileOutput struct{}
+
+var shapeSetDefaultPolicyVersionOutput = shape.Shape{Name: "SetDefaultPolicyVersionOutput", Kind: shape.Structure}
+
+// SetDefaultPolicyVersionOutput is the output of SetDefaultPolicyVersion, which answers nothing.
+type SetDefaultPolicyVersionOutput struct{}
+
+var shapeTagPolicyOutput = shape.Shape{Name: "TagPolicyOutput", Kind: shape.Structure}
+
+// TagPolicyOutput is the output of TagPolicy, which answers nothing.
+type TagPolicyOutput struct{}
 
 var shapeTagRoleOutput = shape.Shape{Name: "TagRoleOutput", Kind: shape.Structure}
 
 // TagRoleOutput is the output of TagRole, which answers nothing.
 type TagRoleOutput struct{}
 
+var shapeTagUserOutput = shape.Shape{Name: "TagUserOutput", Kind: shape.Structure}
+
+// TagUserOutput is the output of TagUser, which answers nothing.
+type TagUserOutput struct{}
+
+var shapeUntagPolicyOutput = shape.Shape{Name: "UntagPolicyOutput", Kind: shape.Structure}
+
+// UntagPolicyOutput is the output of UntagPolicy, which answers nothing.
+type UntagPolicyOutput struct{}
+
 var shapeUntagRoleOutput = shape.Shape{Name: "UntagRoleOutput", Kind: shape.Structure}
 
 // UntagRoleOutput is the output of UntagRole, which answers nothing.
 type UntagRoleOutput struct{}
+
+var shapeUntagUserOutput = shape.Shape{Name: "UntagUserOutput", Kind: shape.Structure}
+
+// UntagUserOutput is the output of UntagUser, which answers nothing.
+type UntagUserOutput struct{}
+
+var shapeUpdateAccessKeyOutput = shape.Shape{Name: "UpdateAccessKeyOutput", Kind: shape.Structure}
+
+// UpdateAccessKeyOutput is the output of UpdateAccessKey, which answers nothing.
+type UpdateAccessKeyOutput struct{}
 
 var shapeUpdateAssumeRolePolicyOutput = shape.Shape{Name: "UpdateAssumeRolePolicyOutput", Kind: shape.Structure}
 
@@ -404,19 +689,33 @@ type UpdateAssumeRolePolicyOutput struct{}
 type (
 	AddRoleToInstanceProfileInput      = AddRoleToInstanceProfileRequest
 	AttachRolePolicyInput              = AttachRolePolicyRequest
+	AttachUserPolicyInput              = AttachUserPolicyRequest
+	CreateAccessKeyInput               = CreateAccessKeyRequest
+	CreateAccessKeyOutput              = CreateAccessKeyResponse
 	CreateInstanceProfileInput         = CreateInstanceProfileRequest
 	CreateInstanceProfileOutput        = CreateInstanceProfileResponse
 	CreatePolicyInput                  = CreatePolicyRequest
 	CreatePolicyOutput                 = CreatePolicyResponse
+	CreatePolicyVersionInput           = CreatePolicyVersionRequest
+	CreatePolicyVersionOutput          = CreatePolicyVersionResponse
 	CreateRoleInput                    = CreateRoleRequest
 	CreateRoleOutput                   = CreateRoleResponse
 	CreateServiceLinkedRoleInput       = CreateServiceLinkedRoleRequest
 	CreateServiceLinkedRoleOutput      = CreateServiceLinkedRoleResponse
+	CreateUserInput                    = CreateUserRequest
+	CreateUserOutput                   = CreateUserResponse
+	DeleteAccessKeyInput               = DeleteAccessKeyRequest
 	DeleteInstanceProfileInput         = DeleteInstanceProfileRequest
 	DeletePolicyInput                  = DeletePolicyRequest
+	DeletePolicyVersionInput           = DeletePolicyVersionRequest
 	DeleteRoleInput                    = DeleteRoleRequest
 	DeleteRolePolicyInput              = DeleteRolePolicyRequest
+	DeleteUserInput                    = DeleteUserRequest
+	DeleteUserPolicyInput              = DeleteUserPolicyRequest
 	DetachRolePolicyInput              = DetachRolePolicyRequest
+	DetachUserPolicyInput              = DetachUserPolicyRequest
+	GetAccessKeyLastUsedInput          = GetAccessKeyLastUsedRequest
+	GetAccessKeyLastUsedOutput         = GetAccessKeyLastUsedResponse
 	GetInstanceProfileInput            = GetInstanceProfileRequest
 	GetInstanceProfileOutput           = GetInstanceProfileResponse
 	GetPolicyInput                     = GetPolicyRequest
@@ -427,10 +726,26 @@ type (
 	GetRoleOutput                      = GetRoleResponse
 	GetRolePolicyInput                 = GetRolePolicyRequest
 	GetRolePolicyOutput                = GetRolePolicyResponse
+	GetUserInput                       = GetUserRequest
+	GetUserOutput                      = GetUserResponse
+	GetUserPolicyInput                 = GetUserPolicyRequest
+	GetUserPolicyOutput                = GetUserPolicyResponse
+	ListAccessKeysInput                = ListAccessKeysRequest
+	ListAccessKeysOutput               = ListAccessKeysResponse
 	ListAttachedRolePoliciesInput      = ListAttachedRolePoliciesRequest
 	ListAttachedRolePoliciesOutput     = ListAttachedRolePoliciesResponse
+	ListAttachedUserPoliciesInput      = ListAttachedUserPoliciesRequest
+	ListAttachedUserPoliciesOutput     = ListAttachedUserPoliciesResponse
+	ListEntitiesForPolicyInput         = ListEntitiesForPolicyRequest
+	ListEntitiesForPolicyOutput        = ListEntitiesForPolicyResponse
+	ListGroupsForUserInput             = ListGroupsForUserRequest
+	ListGroupsForUserOutput            = ListGroupsForUserResponse
 	ListInstanceProfilesForRoleInput   = ListInstanceProfilesForRoleRequest
 	ListInstanceProfilesForRoleOutput  = ListInstanceProfilesForRoleResponse
+	ListPoliciesInput                  = ListPoliciesRequest
+	ListPoliciesOutput                 = ListPoliciesResponse
+	ListPolicyTagsInput                = ListPolicyTagsRequest
+	ListPolicyTagsOutput               = ListPolicyTagsResponse
 	ListPolicyVersionsInput            = ListPolicyVersionsRequest
 	ListPolicyVersionsOutput           = ListPolicyVersionsResponse
 	ListRolePoliciesInput              = ListRolePoliciesRequest
@@ -439,12 +754,25 @@ type (
 	ListRoleTagsOutput                 = ListRoleTagsResponse
 	ListRolesInput                     = ListRolesRequest
 	ListRolesOutput                    = ListRolesResponse
+	ListUserPoliciesInput              = ListUserPoliciesRequest
+	ListUserPoliciesOutput             = ListUserPoliciesResponse
+	ListUserTagsInput                  = ListUserTagsRequest
+	ListUserTagsOutput                 = ListUserTagsResponse
+	ListUsersInput                     = ListUsersRequest
+	ListUsersOutput                    = ListUsersResponse
 	PutRolePolicyInput                 = PutRolePolicyRequest
+	PutUserPolicyInput                 = PutUserPolicyRequest
 	RemoveRoleFromInstanceProfileInput = RemoveRoleFromInstanceProfileRequest
+	SetDefaultPolicyVersionInput       = SetDefaultPolicyVersionRequest
 	SimulatePrincipalPolicyInput       = SimulatePrincipalPolicyRequest
 	SimulatePrincipalPolicyOutput      = SimulatePolicyResponse
+	TagPolicyInput                     = TagPolicyRequest
 	TagRoleInput                       = TagRoleRequest
+	TagUserInput                       = TagUserRequest
+	UntagPolicyInput                   = UntagPolicyRequest
 	UntagRoleInput                     = UntagRoleRequest
+	UntagUserInput                     = UntagUserRequest
+	UpdateAccessKeyInput               = UpdateAccessKeyRequest
 	UpdateAssumeRolePolicyInput        = UpdateAssumeRolePolicyRequest
 	UpdateRoleInput                    = UpdateRoleRequest
 	UpdateRoleOutput                   = UpdateRoleResponse

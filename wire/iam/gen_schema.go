@@ -4,6 +4,27 @@ package iam
 
 import "slipway/wire/shape"
 
+var shapeAccessKey = shape.Shape{Name: "AccessKey", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
+	{Name: "AccessKeyId", Wire: "AccessKeyId", Shape: &shapeAccessKeyIdType, Required: true},
+	{Name: "Status", Wire: "Status", Shape: &shapeStatusType, Required: true},
+	{Name: "SecretAccessKey", Wire: "SecretAccessKey", Shape: &shapeAccessKeySecretType, Required: true},
+	{Name: "CreateDate", Wire: "CreateDate", Shape: &shapeDateType},
+}}
+
+var shapeAccessKeyLastUsed = shape.Shape{Name: "AccessKeyLastUsed", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "LastUsedDate", Wire: "LastUsedDate", Shape: &shapeDateType},
+	{Name: "ServiceName", Wire: "ServiceName", Shape: &shapeStringType, Required: true},
+	{Name: "Region", Wire: "Region", Shape: &shapeStringType, Required: true},
+}}
+
+var shapeAccessKeyMetadata = shape.Shape{Name: "AccessKeyMetadata", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType},
+	{Name: "AccessKeyId", Wire: "AccessKeyId", Shape: &shapeAccessKeyIdType},
+	{Name: "Status", Wire: "Status", Shape: &shapeStatusType},
+	{Name: "CreateDate", Wire: "CreateDate", Shape: &shapeDateType},
+}}
+
 var shapeActionNameListType = shape.Shape{Name: "ActionNameListType", Kind: shape.List, Elem: &shapeActionNameType}
 
 var shapeActionNameType = shape.Shape{Name: "ActionNameType", Kind: shape.String, Min: 3, HasMin: true, Max: 128, HasMax: true}
@@ -15,6 +36,11 @@ var shapeAddRoleToInstanceProfileRequest = shape.Shape{Name: "AddRoleToInstanceP
 
 var shapeAttachRolePolicyRequest = shape.Shape{Name: "AttachRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+}}
+
+var shapeAttachUserPolicyRequest = shape.Shape{Name: "AttachUserPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
 	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
 }}
 
@@ -63,6 +89,14 @@ var shapeContextKeyValueListType = shape.Shape{Name: "ContextKeyValueListType", 
 
 var shapeContextKeyValueType = shape.Shape{Name: "ContextKeyValueType", Kind: shape.String}
 
+var shapeCreateAccessKeyRequest = shape.Shape{Name: "CreateAccessKeyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType},
+}}
+
+var shapeCreateAccessKeyResponse = shape.Shape{Name: "CreateAccessKeyResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "AccessKey", Wire: "AccessKey", Shape: &shapeAccessKey, Required: true},
+}}
+
 var shapeCreateInstanceProfileRequest = shape.Shape{Name: "CreateInstanceProfileRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "InstanceProfileName", Wire: "InstanceProfileName", Shape: &shapeInstanceProfileNameType, Required: true},
 	{Name: "Path", Wire: "Path", Shape: &shapePathType},
@@ -83,6 +117,16 @@ var shapeCreatePolicyRequest = shape.Shape{Name: "CreatePolicyRequest", Kind: sh
 
 var shapeCreatePolicyResponse = shape.Shape{Name: "CreatePolicyResponse", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "Policy", Wire: "Policy", Shape: &shapePolicy},
+}}
+
+var shapeCreatePolicyVersionRequest = shape.Shape{Name: "CreatePolicyVersionRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
+	{Name: "SetAsDefault", Wire: "SetAsDefault", Shape: &shapeBooleanType},
+}}
+
+var shapeCreatePolicyVersionResponse = shape.Shape{Name: "CreatePolicyVersionResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyVersion", Wire: "PolicyVersion", Shape: &shapePolicyVersion},
 }}
 
 var shapeCreateRoleRequest = shape.Shape{Name: "CreateRoleRequest", Kind: shape.Structure, Members: []shape.Member{
@@ -109,6 +153,22 @@ var shapeCreateServiceLinkedRoleResponse = shape.Shape{Name: "CreateServiceLinke
 	{Name: "Role", Wire: "Role", Shape: &shapeRole},
 }}
 
+var shapeCreateUserRequest = shape.Shape{Name: "CreateUserRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Path", Wire: "Path", Shape: &shapePathType},
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
+	{Name: "PermissionsBoundary", Wire: "PermissionsBoundary", Shape: &shapeArnType},
+	{Name: "Tags", Wire: "Tags", Shape: &shapeTagListType},
+}}
+
+var shapeCreateUserResponse = shape.Shape{Name: "CreateUserResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "User", Wire: "User", Shape: &shapeUser},
+}}
+
+var shapeDeleteAccessKeyRequest = shape.Shape{Name: "DeleteAccessKeyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType},
+	{Name: "AccessKeyId", Wire: "AccessKeyId", Shape: &shapeAccessKeyIdType, Required: true},
+}}
+
 var shapeDeleteConflictException = shape.Shape{Name: "DeleteConflictException", Kind: shape.Structure, Error: &shape.ErrorTrait{Code: "DeleteConflict", Status: 409, Fault: false}, Members: []shape.Member{
 	{Name: "message", Wire: "message", Shape: &shapeDeleteConflictMessage},
 }}
@@ -121,6 +181,11 @@ var shapeDeletePolicyRequest = shape.Shape{Name: "DeletePolicyRequest", Kind: sh
 	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
 }}
 
+var shapeDeletePolicyVersionRequest = shape.Shape{Name: "DeletePolicyVersionRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+	{Name: "VersionId", Wire: "VersionId", Shape: &shapePolicyVersionIdType, Required: true},
+}}
+
 var shapeDeleteRolePolicyRequest = shape.Shape{Name: "DeleteRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
@@ -130,13 +195,31 @@ var shapeDeleteRoleRequest = shape.Shape{Name: "DeleteRoleRequest", Kind: shape.
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 }}
 
+var shapeDeleteUserPolicyRequest = shape.Shape{Name: "DeleteUserPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+}}
+
+var shapeDeleteUserRequest = shape.Shape{Name: "DeleteUserRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+}}
+
 var shapeDetachRolePolicyRequest = shape.Shape{Name: "DetachRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
 }}
 
+var shapeDetachUserPolicyRequest = shape.Shape{Name: "DetachUserPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+}}
+
 var shapeEntityAlreadyExistsException = shape.Shape{Name: "EntityAlreadyExistsException", Kind: shape.Structure, Error: &shape.ErrorTrait{Code: "EntityAlreadyExists", Status: 409, Fault: false}, Members: []shape.Member{
 	{Name: "message", Wire: "message", Shape: &shapeEntityAlreadyExistsMessage},
+}}
+
+var shapeEntityType = shape.Shape{Name: "EntityType", Kind: shape.String, Enum: []string{
+	"User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy",
 }}
 
 var shapeEvalDecisionDetailsType = shape.Shape{Name: "EvalDecisionDetailsType", Kind: shape.Map, Key: &shapeEvalDecisionSourceType, Elem: &shapePolicyEvaluationDecisionType}
@@ -156,6 +239,15 @@ var shapeEvaluationResult = shape.Shape{Name: "EvaluationResult", Kind: shape.St
 }}
 
 var shapeEvaluationResultsListType = shape.Shape{Name: "EvaluationResultsListType", Kind: shape.List, Elem: &shapeEvaluationResult}
+
+var shapeGetAccessKeyLastUsedRequest = shape.Shape{Name: "GetAccessKeyLastUsedRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "AccessKeyId", Wire: "AccessKeyId", Shape: &shapeAccessKeyIdType, Required: true},
+}}
+
+var shapeGetAccessKeyLastUsedResponse = shape.Shape{Name: "GetAccessKeyLastUsedResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType},
+	{Name: "AccessKeyLastUsed", Wire: "AccessKeyLastUsed", Shape: &shapeAccessKeyLastUsed},
+}}
 
 var shapeGetInstanceProfileRequest = shape.Shape{Name: "GetInstanceProfileRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "InstanceProfileName", Wire: "InstanceProfileName", Shape: &shapeInstanceProfileNameType, Required: true},
@@ -201,6 +293,33 @@ var shapeGetRoleResponse = shape.Shape{Name: "GetRoleResponse", Kind: shape.Stru
 	{Name: "Role", Wire: "Role", Shape: &shapeRole, Required: true},
 }}
 
+var shapeGetUserPolicyRequest = shape.Shape{Name: "GetUserPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+}}
+
+var shapeGetUserPolicyResponse = shape.Shape{Name: "GetUserPolicyResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
+}}
+
+var shapeGetUserRequest = shape.Shape{Name: "GetUserRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType},
+}}
+
+var shapeGetUserResponse = shape.Shape{Name: "GetUserResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "User", Wire: "User", Shape: &shapeUser, Required: true},
+}}
+
+var shapeGroup = shape.Shape{Name: "Group", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Path", Wire: "Path", Shape: &shapePathType, Required: true},
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "GroupId", Wire: "GroupId", Shape: &shapeIdType, Required: true},
+	{Name: "Arn", Wire: "Arn", Shape: &shapeArnType, Required: true},
+	{Name: "CreateDate", Wire: "CreateDate", Shape: &shapeDateType, Required: true},
+}}
+
 var shapeInlinePolicyIdentifierType = shape.Shape{Name: "InlinePolicyIdentifierType", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "AttachmentName", Wire: "AttachmentName", Shape: &shapeAttachmentName, Required: true},
 	{Name: "AttachmentType", Wire: "AttachmentType", Shape: &shapeAttachmentType, Required: true},
@@ -227,6 +346,18 @@ var shapeLimitExceededException = shape.Shape{Name: "LimitExceededException", Ki
 
 var shapeLineNumber = shape.Shape{Name: "LineNumber", Kind: shape.Integer}
 
+var shapeListAccessKeysRequest = shape.Shape{Name: "ListAccessKeysRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListAccessKeysResponse = shape.Shape{Name: "ListAccessKeysResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "AccessKeyMetadata", Wire: "AccessKeyMetadata", Shape: &shapeAccessKeyMetadataListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
 var shapeListAttachedRolePoliciesRequest = shape.Shape{Name: "ListAttachedRolePoliciesRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePolicyPathType},
@@ -240,6 +371,48 @@ var shapeListAttachedRolePoliciesResponse = shape.Shape{Name: "ListAttachedRoleP
 	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
 }}
 
+var shapeListAttachedUserPoliciesRequest = shape.Shape{Name: "ListAttachedUserPoliciesRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
+	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePolicyPathType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListAttachedUserPoliciesResponse = shape.Shape{Name: "ListAttachedUserPoliciesResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "AttachedPolicies", Wire: "AttachedPolicies", Shape: &shapeAttachedPoliciesListType},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
+var shapeListEntitiesForPolicyRequest = shape.Shape{Name: "ListEntitiesForPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+	{Name: "EntityFilter", Wire: "EntityFilter", Shape: &shapeEntityType},
+	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePathType},
+	{Name: "PolicyUsageFilter", Wire: "PolicyUsageFilter", Shape: &shapePolicyUsageType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListEntitiesForPolicyResponse = shape.Shape{Name: "ListEntitiesForPolicyResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyGroups", Wire: "PolicyGroups", Shape: &shapePolicyGroupListType},
+	{Name: "PolicyUsers", Wire: "PolicyUsers", Shape: &shapePolicyUserListType},
+	{Name: "PolicyRoles", Wire: "PolicyRoles", Shape: &shapePolicyRoleListType},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
+var shapeListGroupsForUserRequest = shape.Shape{Name: "ListGroupsForUserRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListGroupsForUserResponse = shape.Shape{Name: "ListGroupsForUserResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Groups", Wire: "Groups", Shape: &shapeGroupListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
 var shapeListInstanceProfilesForRoleRequest = shape.Shape{Name: "ListInstanceProfilesForRoleRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
@@ -248,6 +421,33 @@ var shapeListInstanceProfilesForRoleRequest = shape.Shape{Name: "ListInstancePro
 
 var shapeListInstanceProfilesForRoleResponse = shape.Shape{Name: "ListInstanceProfilesForRoleResponse", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "InstanceProfiles", Wire: "InstanceProfiles", Shape: &shapeInstanceProfileListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
+var shapeListPoliciesRequest = shape.Shape{Name: "ListPoliciesRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Scope", Wire: "Scope", Shape: &shapePolicyScopeType},
+	{Name: "OnlyAttached", Wire: "OnlyAttached", Shape: &shapeBooleanType},
+	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePolicyPathType},
+	{Name: "PolicyUsageFilter", Wire: "PolicyUsageFilter", Shape: &shapePolicyUsageType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListPoliciesResponse = shape.Shape{Name: "ListPoliciesResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Policies", Wire: "Policies", Shape: &shapePolicyListType},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
+var shapeListPolicyTagsRequest = shape.Shape{Name: "ListPolicyTagsRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListPolicyTagsResponse = shape.Shape{Name: "ListPolicyTagsResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Tags", Wire: "Tags", Shape: &shapeTagListType, Required: true},
 	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
 	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
 }}
@@ -300,6 +500,42 @@ var shapeListRolesResponse = shape.Shape{Name: "ListRolesResponse", Kind: shape.
 	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
 }}
 
+var shapeListUserPoliciesRequest = shape.Shape{Name: "ListUserPoliciesRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListUserPoliciesResponse = shape.Shape{Name: "ListUserPoliciesResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyNames", Wire: "PolicyNames", Shape: &shapePolicyNameListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
+var shapeListUserTagsRequest = shape.Shape{Name: "ListUserTagsRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListUserTagsResponse = shape.Shape{Name: "ListUserTagsResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Tags", Wire: "Tags", Shape: &shapeTagListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
+var shapeListUsersRequest = shape.Shape{Name: "ListUsersRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePathPrefixType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListUsersResponse = shape.Shape{Name: "ListUsersResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Users", Wire: "Users", Shape: &shapeUserListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
 var shapeMalformedPolicyDocumentException = shape.Shape{Name: "MalformedPolicyDocumentException", Kind: shape.Structure, Error: &shape.ErrorTrait{Code: "MalformedPolicyDocument", Status: 400, Fault: false}, Members: []shape.Member{
 	{Name: "message", Wire: "message", Shape: &shapeMalformedPolicyDocumentMessage},
 }}
@@ -345,6 +581,13 @@ var shapePolicyEvaluationException = shape.Shape{Name: "PolicyEvaluationExceptio
 
 var shapePolicyExclusionsListType = shape.Shape{Name: "PolicyExclusionsListType", Kind: shape.List, Elem: &shapePolicyIdentifier, Max: 256, HasMax: true}
 
+var shapePolicyGroup = shape.Shape{Name: "PolicyGroup", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType},
+	{Name: "GroupId", Wire: "GroupId", Shape: &shapeIdType},
+}}
+
+var shapePolicyGroupListType = shape.Shape{Name: "PolicyGroupListType", Kind: shape.List, Elem: &shapePolicyGroup}
+
 var shapePolicyIdentifier = shape.Shape{Name: "PolicyIdentifier", Kind: shape.Structure, Union: true, Members: []shape.Member{
 	{Name: "InlinePolicyIdentifier", Wire: "InlinePolicyIdentifier", Shape: &shapeInlinePolicyIdentifierType},
 	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType},
@@ -361,9 +604,27 @@ var shapePolicyNotAttachableException = shape.Shape{Name: "PolicyNotAttachableEx
 	{Name: "message", Wire: "message", Shape: &shapePolicyNotAttachableMessage},
 }}
 
+var shapePolicyRole = shape.Shape{Name: "PolicyRole", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType},
+	{Name: "RoleId", Wire: "RoleId", Shape: &shapeIdType},
+}}
+
+var shapePolicyRoleListType = shape.Shape{Name: "PolicyRoleListType", Kind: shape.List, Elem: &shapePolicyRole}
+
 var shapePolicySourceType = shape.Shape{Name: "PolicySourceType", Kind: shape.String, Enum: []string{
 	"user", "group", "role", "aws-managed", "user-managed", "resource", "none",
 }}
+
+var shapePolicyUsageType = shape.Shape{Name: "PolicyUsageType", Kind: shape.String, Enum: []string{
+	"PermissionsPolicy", "PermissionsBoundary",
+}}
+
+var shapePolicyUser = shape.Shape{Name: "PolicyUser", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType},
+	{Name: "UserId", Wire: "UserId", Shape: &shapeIdType},
+}}
+
+var shapePolicyUserListType = shape.Shape{Name: "PolicyUserListType", Kind: shape.List, Elem: &shapePolicyUser}
 
 var shapePolicyVersion = shape.Shape{Name: "PolicyVersion", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "Document", Wire: "Document", Shape: &shapePolicyDocumentType},
@@ -379,6 +640,12 @@ var shapePosition = shape.Shape{Name: "Position", Kind: shape.Structure, Members
 
 var shapePutRolePolicyRequest = shape.Shape{Name: "PutRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
+}}
+
+var shapePutUserPolicyRequest = shape.Shape{Name: "PutUserPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
 	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
 	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
 }}
@@ -428,6 +695,11 @@ var shapeServiceFailureException = shape.Shape{Name: "ServiceFailureException", 
 	{Name: "message", Wire: "message", Shape: &shapeServiceFailureExceptionMessage},
 }}
 
+var shapeSetDefaultPolicyVersionRequest = shape.Shape{Name: "SetDefaultPolicyVersionRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+	{Name: "VersionId", Wire: "VersionId", Shape: &shapePolicyVersionIdType, Required: true},
+}}
+
 var shapeSimulatePolicyResponse = shape.Shape{Name: "SimulatePolicyResponse", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "EvaluationResults", Wire: "EvaluationResults", Shape: &shapeEvaluationResultsListType},
 	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
@@ -466,8 +738,18 @@ var shapeTag = shape.Shape{Name: "Tag", Kind: shape.Structure, Members: []shape.
 	{Name: "Value", Wire: "Value", Shape: &shapeTagValueType, Required: true},
 }}
 
+var shapeTagPolicyRequest = shape.Shape{Name: "TagPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+	{Name: "Tags", Wire: "Tags", Shape: &shapeTagListType, Required: true},
+}}
+
 var shapeTagRoleRequest = shape.Shape{Name: "TagRoleRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
+	{Name: "Tags", Wire: "Tags", Shape: &shapeTagListType, Required: true},
+}}
+
+var shapeTagUserRequest = shape.Shape{Name: "TagUserRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
 	{Name: "Tags", Wire: "Tags", Shape: &shapeTagListType, Required: true},
 }}
 
@@ -475,9 +757,25 @@ var shapeUnmodifiableEntityException = shape.Shape{Name: "UnmodifiableEntityExce
 	{Name: "message", Wire: "message", Shape: &shapeUnmodifiableEntityMessage},
 }}
 
+var shapeUntagPolicyRequest = shape.Shape{Name: "UntagPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+	{Name: "TagKeys", Wire: "TagKeys", Shape: &shapeTagKeyListType, Required: true},
+}}
+
 var shapeUntagRoleRequest = shape.Shape{Name: "UntagRoleRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "TagKeys", Wire: "TagKeys", Shape: &shapeTagKeyListType, Required: true},
+}}
+
+var shapeUntagUserRequest = shape.Shape{Name: "UntagUserRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+	{Name: "TagKeys", Wire: "TagKeys", Shape: &shapeTagKeyListType, Required: true},
+}}
+
+var shapeUpdateAccessKeyRequest = shape.Shape{Name: "UpdateAccessKeyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType},
+	{Name: "AccessKeyId", Wire: "AccessKeyId", Shape: &shapeAccessKeyIdType, Required: true},
+	{Name: "Status", Wire: "Status", Shape: &shapeStatusType, Required: true},
 }}
 
 var shapeUpdateAssumeRolePolicyRequest = shape.Shape{Name: "UpdateAssumeRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
@@ -492,6 +790,23 @@ var shapeUpdateRoleRequest = shape.Shape{Name: "UpdateRoleRequest", Kind: shape.
 }}
 
 var shapeUpdateRoleResponse = shape.Shape{Name: "UpdateRoleResponse", Kind: shape.Structure}
+
+var shapeUser = shape.Shape{Name: "User", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Path", Wire: "Path", Shape: &shapePathType, Required: true},
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
+	{Name: "UserId", Wire: "UserId", Shape: &shapeIdType, Required: true},
+	{Name: "Arn", Wire: "Arn", Shape: &shapeArnType, Required: true},
+	{Name: "CreateDate", Wire: "CreateDate", Shape: &shapeDateType, Required: true},
+	{Name: "PasswordLastUsed", Wire: "PasswordLastUsed", Shape: &shapeDateType},
+	{Name: "PermissionsBoundary", Wire: "PermissionsBoundary", Shape: &shapeAttachedPermissionsBoundary},
+	{Name: "Tags", Wire: "Tags", Shape: &shapeTagListType},
+}}
+
+var shapeAccessKeyIdType = shape.Shape{Name: "accessKeyIdType", Kind: shape.String, Min: 16, HasMin: true, Max: 128, HasMax: true, Pattern: "[\\w]+"}
+
+var shapeAccessKeyMetadataListType = shape.Shape{Name: "accessKeyMetadataListType", Kind: shape.List, Elem: &shapeAccessKeyMetadata}
+
+var shapeAccessKeySecretType = shape.Shape{Name: "accessKeySecretType", Kind: shape.String, Sensitive: true}
 
 var shapeArnType = shape.Shape{Name: "arnType", Kind: shape.String, Min: 20, HasMin: true, Max: 2048, HasMax: true}
 
@@ -508,6 +823,10 @@ var shapeDateType = shape.Shape{Name: "dateType", Kind: shape.Timestamp}
 var shapeDeleteConflictMessage = shape.Shape{Name: "deleteConflictMessage", Kind: shape.String}
 
 var shapeEntityAlreadyExistsMessage = shape.Shape{Name: "entityAlreadyExistsMessage", Kind: shape.String}
+
+var shapeExistingUserNameType = shape.Shape{Name: "existingUserNameType", Kind: shape.String, Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "[\\w+=,.@-]+"}
+
+var shapeGroupListType = shape.Shape{Name: "groupListType", Kind: shape.List, Elem: &shapeGroup}
 
 var shapeGroupNameType = shape.Shape{Name: "groupNameType", Kind: shape.String, Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "[\\w+=,.@-]+"}
 
@@ -541,6 +860,8 @@ var shapePolicyDocumentVersionListType = shape.Shape{Name: "policyDocumentVersio
 
 var shapePolicyEvaluationErrorMessage = shape.Shape{Name: "policyEvaluationErrorMessage", Kind: shape.String}
 
+var shapePolicyListType = shape.Shape{Name: "policyListType", Kind: shape.List, Elem: &shapePolicy}
+
 var shapePolicyNameListType = shape.Shape{Name: "policyNameListType", Kind: shape.List, Elem: &shapePolicyNameType}
 
 var shapePolicyNameType = shape.Shape{Name: "policyNameType", Kind: shape.String, Min: 1, HasMin: true, Max: 128, HasMax: true, Pattern: "[\\w+=,.@-]+"}
@@ -548,6 +869,10 @@ var shapePolicyNameType = shape.Shape{Name: "policyNameType", Kind: shape.String
 var shapePolicyNotAttachableMessage = shape.Shape{Name: "policyNotAttachableMessage", Kind: shape.String}
 
 var shapePolicyPathType = shape.Shape{Name: "policyPathType", Kind: shape.String, Min: 1, HasMin: true, Max: 512, HasMax: true, Pattern: "((/[A-Za-z0-9\\.,\\+@=_-]+)*)/"}
+
+var shapePolicyScopeType = shape.Shape{Name: "policyScopeType", Kind: shape.String, Enum: []string{
+	"All", "AWS", "Local",
+}}
 
 var shapePolicyVersionIdType = shape.Shape{Name: "policyVersionIdType", Kind: shape.String, Pattern: "v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"}
 
@@ -563,6 +888,10 @@ var shapeRoleNameType = shape.Shape{Name: "roleNameType", Kind: shape.String, Mi
 
 var shapeServiceFailureExceptionMessage = shape.Shape{Name: "serviceFailureExceptionMessage", Kind: shape.String}
 
+var shapeStatusType = shape.Shape{Name: "statusType", Kind: shape.String, Enum: []string{
+	"Active", "Inactive", "Expired",
+}}
+
 var shapeStringType = shape.Shape{Name: "stringType", Kind: shape.String}
 
 var shapeTagKeyListType = shape.Shape{Name: "tagKeyListType", Kind: shape.List, Elem: &shapeTagKeyType, Max: 50, HasMax: true}
@@ -574,3 +903,7 @@ var shapeTagListType = shape.Shape{Name: "tagListType", Kind: shape.List, Elem: 
 var shapeTagValueType = shape.Shape{Name: "tagValueType", Kind: shape.String, Min: 0, HasMin: true, Max: 256, HasMax: true, Pattern: "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"}
 
 var shapeUnmodifiableEntityMessage = shape.Shape{Name: "unmodifiableEntityMessage", Kind: shape.String}
+
+var shapeUserListType = shape.Shape{Name: "userListType", Kind: shape.List, Elem: &shapeUser}
+
+var shapeUserNameType = shape.Shape{Name: "userNameType", Kind: shape.String, Min: 1, HasMin: true, Max: 64, HasMax: true, Pattern: "[\\w+=,.@-]+"}

@@ -4,6 +4,30 @@ package iam
 
 import "time"
 
+// AccessKey is a structure of the model.
+type AccessKey struct {
+	UserName        *string // required
+	AccessKeyId     *string // required
+	Status          *string // required
+	SecretAccessKey *string // required
+	CreateDate      *time.Time
+}
+
+// AccessKeyLastUsed is a structure of the model.
+type AccessKeyLastUsed struct {
+	LastUsedDate *time.Time
+	ServiceName  *string // required
+	Region       *string // required
+}
+
+// AccessKeyMetadata is a structure of the model.
+type AccessKeyMetadata struct {
+	UserName    *string
+	AccessKeyId *string
+	Status      *string
+	CreateDate  *time.Time
+}
+
 // AddRoleToInstanceProfileRequest is the input of AddRoleToInstanceProfile.
 type AddRoleToInstanceProfileRequest struct {
 	InstanceProfileName *string // required
@@ -13,6 +37,12 @@ type AddRoleToInstanceProfileRequest struct {
 // AttachRolePolicyRequest is the input of AttachRolePolicy.
 type AttachRolePolicyRequest struct {
 	RoleName  *string // required
+	PolicyArn *string // required
+}
+
+// AttachUserPolicyRequest is the input of AttachUserPolicy.
+type AttachUserPolicyRequest struct {
+	UserName  *string // required
 	PolicyArn *string // required
 }
 
@@ -40,6 +70,16 @@ type ContextEntry struct {
 	ContextKeyType   *string
 }
 
+// CreateAccessKeyRequest is the input of CreateAccessKey.
+type CreateAccessKeyRequest struct {
+	UserName *string
+}
+
+// CreateAccessKeyResponse is the output of CreateAccessKey.
+type CreateAccessKeyResponse struct {
+	AccessKey *AccessKey // required
+}
+
 // CreateInstanceProfileRequest is the input of CreateInstanceProfile.
 type CreateInstanceProfileRequest struct {
 	InstanceProfileName *string // required
@@ -64,6 +104,18 @@ type CreatePolicyRequest struct {
 // CreatePolicyResponse is the output of CreatePolicy.
 type CreatePolicyResponse struct {
 	Policy *Policy
+}
+
+// CreatePolicyVersionRequest is the input of CreatePolicyVersion.
+type CreatePolicyVersionRequest struct {
+	PolicyArn      *string // required
+	PolicyDocument *string // required
+	SetAsDefault   *bool
+}
+
+// CreatePolicyVersionResponse is the output of CreatePolicyVersion.
+type CreatePolicyVersionResponse struct {
+	PolicyVersion *PolicyVersion
 }
 
 // CreateRoleRequest is the input of CreateRole.
@@ -94,6 +146,25 @@ type CreateServiceLinkedRoleResponse struct {
 	Role *Role
 }
 
+// CreateUserRequest is the input of CreateUser.
+type CreateUserRequest struct {
+	Path                *string
+	UserName            *string // required
+	PermissionsBoundary *string
+	Tags                []Tag
+}
+
+// CreateUserResponse is the output of CreateUser.
+type CreateUserResponse struct {
+	User *User
+}
+
+// DeleteAccessKeyRequest is the input of DeleteAccessKey.
+type DeleteAccessKeyRequest struct {
+	UserName    *string
+	AccessKeyId *string // required
+}
+
 // DeleteConflictException is an exception.
 type DeleteConflictException struct {
 	Message *string
@@ -109,6 +180,12 @@ type DeletePolicyRequest struct {
 	PolicyArn *string // required
 }
 
+// DeletePolicyVersionRequest is the input of DeletePolicyVersion.
+type DeletePolicyVersionRequest struct {
+	PolicyArn *string // required
+	VersionId *string // required
+}
+
 // DeleteRolePolicyRequest is the input of DeleteRolePolicy.
 type DeleteRolePolicyRequest struct {
 	RoleName   *string // required
@@ -120,9 +197,26 @@ type DeleteRoleRequest struct {
 	RoleName *string // required
 }
 
+// DeleteUserPolicyRequest is the input of DeleteUserPolicy.
+type DeleteUserPolicyRequest struct {
+	UserName   *string // required
+	PolicyName *string // required
+}
+
+// DeleteUserRequest is the input of DeleteUser.
+type DeleteUserRequest struct {
+	UserName *string // required
+}
+
 // DetachRolePolicyRequest is the input of DetachRolePolicy.
 type DetachRolePolicyRequest struct {
 	RoleName  *string // required
+	PolicyArn *string // required
+}
+
+// DetachUserPolicyRequest is the input of DetachUserPolicy.
+type DetachUserPolicyRequest struct {
+	UserName  *string // required
 	PolicyArn *string // required
 }
 
@@ -142,6 +236,17 @@ type EvaluationResult struct {
 	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail
 	EvalDecisionDetails               map[string]string
 	ResourceSpecificResults           []ResourceSpecificResult
+}
+
+// GetAccessKeyLastUsedRequest is the input of GetAccessKeyLastUsed.
+type GetAccessKeyLastUsedRequest struct {
+	AccessKeyId *string // required
+}
+
+// GetAccessKeyLastUsedResponse is the output of GetAccessKeyLastUsed.
+type GetAccessKeyLastUsedResponse struct {
+	UserName          *string
+	AccessKeyLastUsed *AccessKeyLastUsed
 }
 
 // GetInstanceProfileRequest is the input of GetInstanceProfile.
@@ -198,6 +303,38 @@ type GetRoleResponse struct {
 	Role *Role // required
 }
 
+// GetUserPolicyRequest is the input of GetUserPolicy.
+type GetUserPolicyRequest struct {
+	UserName   *string // required
+	PolicyName *string // required
+}
+
+// GetUserPolicyResponse is the output of GetUserPolicy.
+type GetUserPolicyResponse struct {
+	UserName       *string // required
+	PolicyName     *string // required
+	PolicyDocument *string // required
+}
+
+// GetUserRequest is the input of GetUser.
+type GetUserRequest struct {
+	UserName *string
+}
+
+// GetUserResponse is the output of GetUser.
+type GetUserResponse struct {
+	User *User // required
+}
+
+// Group is a structure of the model.
+type Group struct {
+	Path       *string    // required
+	GroupName  *string    // required
+	GroupId    *string    // required
+	Arn        *string    // required
+	CreateDate *time.Time // required
+}
+
 // InlinePolicyIdentifierType is a structure of the model.
 type InlinePolicyIdentifierType struct {
 	AttachmentName *string // required
@@ -226,6 +363,20 @@ type LimitExceededException struct {
 	Message *string
 }
 
+// ListAccessKeysRequest is the input of ListAccessKeys.
+type ListAccessKeysRequest struct {
+	UserName *string
+	Marker   *string
+	MaxItems *int64
+}
+
+// ListAccessKeysResponse is the output of ListAccessKeys.
+type ListAccessKeysResponse struct {
+	AccessKeyMetadata []AccessKeyMetadata // required
+	IsTruncated       *bool
+	Marker            *string
+}
+
 // ListAttachedRolePoliciesRequest is the input of ListAttachedRolePolicies.
 type ListAttachedRolePoliciesRequest struct {
 	RoleName   *string // required
@@ -241,6 +392,54 @@ type ListAttachedRolePoliciesResponse struct {
 	Marker           *string
 }
 
+// ListAttachedUserPoliciesRequest is the input of ListAttachedUserPolicies.
+type ListAttachedUserPoliciesRequest struct {
+	UserName   *string // required
+	PathPrefix *string
+	Marker     *string
+	MaxItems   *int64
+}
+
+// ListAttachedUserPoliciesResponse is the output of ListAttachedUserPolicies.
+type ListAttachedUserPoliciesResponse struct {
+	AttachedPolicies []AttachedPolicy
+	IsTruncated      *bool
+	Marker           *string
+}
+
+// ListEntitiesForPolicyRequest is the input of ListEntitiesForPolicy.
+type ListEntitiesForPolicyRequest struct {
+	PolicyArn         *string // required
+	EntityFilter      *string
+	PathPrefix        *string
+	PolicyUsageFilter *string
+	Marker            *string
+	MaxItems          *int64
+}
+
+// ListEntitiesForPolicyResponse is the output of ListEntitiesForPolicy.
+type ListEntitiesForPolicyResponse struct {
+	PolicyGroups []PolicyGroup
+	PolicyUsers  []PolicyUser
+	PolicyRoles  []PolicyRole
+	IsTruncated  *bool
+	Marker       *string
+}
+
+// ListGroupsForUserRequest is the input of ListGroupsForUser.
+type ListGroupsForUserRequest struct {
+	UserName *string // required
+	Marker   *string
+	MaxItems *int64
+}
+
+// ListGroupsForUserResponse is the output of ListGroupsForUser.
+type ListGroupsForUserResponse struct {
+	Groups      []Group // required
+	IsTruncated *bool
+	Marker      *string
+}
+
 // ListInstanceProfilesForRoleRequest is the input of ListInstanceProfilesForRole.
 type ListInstanceProfilesForRoleRequest struct {
 	RoleName *string // required
@@ -253,6 +452,37 @@ type ListInstanceProfilesForRoleResponse struct {
 	InstanceProfiles []InstanceProfile // required
 	IsTruncated      *bool
 	Marker           *string
+}
+
+// ListPoliciesRequest is the input of ListPolicies.
+type ListPoliciesRequest struct {
+	Scope             *string
+	OnlyAttached      *bool
+	PathPrefix        *string
+	PolicyUsageFilter *string
+	Marker            *string
+	MaxItems          *int64
+}
+
+// ListPoliciesResponse is the output of ListPolicies.
+type ListPoliciesResponse struct {
+	Policies    []Policy
+	IsTruncated *bool
+	Marker      *string
+}
+
+// ListPolicyTagsRequest is the input of ListPolicyTags.
+type ListPolicyTagsRequest struct {
+	PolicyArn *string // required
+	Marker    *string
+	MaxItems  *int64
+}
+
+// ListPolicyTagsResponse is the output of ListPolicyTags.
+type ListPolicyTagsResponse struct {
+	Tags        []Tag // required
+	IsTruncated *bool
+	Marker      *string
 }
 
 // ListPolicyVersionsRequest is the input of ListPolicyVersions.
@@ -311,6 +541,48 @@ type ListRolesResponse struct {
 	Marker      *string
 }
 
+// ListUserPoliciesRequest is the input of ListUserPolicies.
+type ListUserPoliciesRequest struct {
+	UserName *string // required
+	Marker   *string
+	MaxItems *int64
+}
+
+// ListUserPoliciesResponse is the output of ListUserPolicies.
+type ListUserPoliciesResponse struct {
+	PolicyNames []string // required
+	IsTruncated *bool
+	Marker      *string
+}
+
+// ListUserTagsRequest is the input of ListUserTags.
+type ListUserTagsRequest struct {
+	UserName *string // required
+	Marker   *string
+	MaxItems *int64
+}
+
+// ListUserTagsResponse is the output of ListUserTags.
+type ListUserTagsResponse struct {
+	Tags        []Tag // required
+	IsTruncated *bool
+	Marker      *string
+}
+
+// ListUsersRequest is the input of ListUsers.
+type ListUsersRequest struct {
+	PathPrefix *string
+	Marker     *string
+	MaxItems   *int64
+}
+
+// ListUsersResponse is the output of ListUsers.
+type ListUsersResponse struct {
+	Users       []User // required
+	IsTruncated *bool
+	Marker      *string
+}
+
 // MalformedPolicyDocumentException is an exception.
 type MalformedPolicyDocumentException struct {
 	Message *string
@@ -352,6 +624,12 @@ type PolicyEvaluationException struct {
 	Message *string
 }
 
+// PolicyGroup is a structure of the model.
+type PolicyGroup struct {
+	GroupName *string
+	GroupId   *string
+}
+
 // PolicyIdentifier is a structure of the model.
 type PolicyIdentifier struct {
 	InlinePolicyIdentifier *InlinePolicyIdentifierType
@@ -362,6 +640,18 @@ type PolicyIdentifier struct {
 // PolicyNotAttachableException is an exception.
 type PolicyNotAttachableException struct {
 	Message *string
+}
+
+// PolicyRole is a structure of the model.
+type PolicyRole struct {
+	RoleName *string
+	RoleId   *string
+}
+
+// PolicyUser is a structure of the model.
+type PolicyUser struct {
+	UserName *string
+	UserId   *string
 }
 
 // PolicyVersion is a structure of the model.
@@ -381,6 +671,13 @@ type Position struct {
 // PutRolePolicyRequest is the input of PutRolePolicy.
 type PutRolePolicyRequest struct {
 	RoleName       *string // required
+	PolicyName     *string // required
+	PolicyDocument *string // required
+}
+
+// PutUserPolicyRequest is the input of PutUserPolicy.
+type PutUserPolicyRequest struct {
+	UserName       *string // required
 	PolicyName     *string // required
 	PolicyDocument *string // required
 }
@@ -427,6 +724,12 @@ type ServiceFailureException struct {
 	Message *string
 }
 
+// SetDefaultPolicyVersionRequest is the input of SetDefaultPolicyVersion.
+type SetDefaultPolicyVersionRequest struct {
+	PolicyArn *string // required
+	VersionId *string // required
+}
+
 // SimulatePolicyResponse is the output of SimulatePrincipalPolicy.
 type SimulatePolicyResponse struct {
 	EvaluationResults []EvaluationResult
@@ -465,9 +768,21 @@ type Tag struct {
 	Value *string // required
 }
 
+// TagPolicyRequest is the input of TagPolicy.
+type TagPolicyRequest struct {
+	PolicyArn *string // required
+	Tags      []Tag   // required
+}
+
 // TagRoleRequest is the input of TagRole.
 type TagRoleRequest struct {
 	RoleName *string // required
+	Tags     []Tag   // required
+}
+
+// TagUserRequest is the input of TagUser.
+type TagUserRequest struct {
+	UserName *string // required
 	Tags     []Tag   // required
 }
 
@@ -476,10 +791,29 @@ type UnmodifiableEntityException struct {
 	Message *string
 }
 
+// UntagPolicyRequest is the input of UntagPolicy.
+type UntagPolicyRequest struct {
+	PolicyArn *string  // required
+	TagKeys   []string // required
+}
+
 // UntagRoleRequest is the input of UntagRole.
 type UntagRoleRequest struct {
 	RoleName *string  // required
 	TagKeys  []string // required
+}
+
+// UntagUserRequest is the input of UntagUser.
+type UntagUserRequest struct {
+	UserName *string  // required
+	TagKeys  []string // required
+}
+
+// UpdateAccessKeyRequest is the input of UpdateAccessKey.
+type UpdateAccessKeyRequest struct {
+	UserName    *string
+	AccessKeyId *string // required
+	Status      *string // required
 }
 
 // UpdateAssumeRolePolicyRequest is the input of UpdateAssumeRolePolicy.
@@ -497,4 +831,16 @@ type UpdateRoleRequest struct {
 
 // UpdateRoleResponse is the output of UpdateRole.
 type UpdateRoleResponse struct {
+}
+
+// User is a structure of the model.
+type User struct {
+	Path                *string    // required
+	UserName            *string    // required
+	UserId              *string    // required
+	Arn                 *string    // required
+	CreateDate          *time.Time // required
+	PasswordLastUsed    *time.Time
+	PermissionsBoundary *AttachedPermissionsBoundary
+	Tags                []Tag
 }
