@@ -1,0 +1,34 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/wire"
+	"slipway/wire/appstream"
+)
+
+func TestScrape(t *testing.T) {
+	m := New(
+		Gauge{"slipway_jobs", "Jobs.", "status", func(context.Context) (map[string]float64, error) { return map[string]float64{"running": 2}, nil }},
+		Gauge{"slipway_broken", "Broken.", "x", func(context.Context) (map[string]float64, error) { return nil, errors.New("no") }},
+	)
+	c := &wire.Call{Op: appstream.OpDescribeImages}
+	m.After(context.Background(), c, wire.Outcome{Elapsed: time.Millisecond})
+	m.After(context.Background(), c, wire.Outcome{Error: wire.Exceptionf("ThrottlingException", "x")})
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	for _, want := range []string{
+		`slipway_calls_total{code="",operation="DescribeImages",service="appstream"} 1`,
+		`slipway_calls_total{code="ThrottlingException",operation="DescribeImages",service="appstream"} 1`,
+		`slipway_jobs{status="running"} 2`, `slipway_call_seconds_count{operation="DescribeImages",service="appstream"} 2`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %s in\n%s", want, w.Body)
+		}
+	}
+}
