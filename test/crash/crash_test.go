@@ -1,0 +1,74 @@
+package crash
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"slipway/disk/fixture"
+	"slipway/test/server"
+)
+
+// freeBlock of a Debian fixture of 1 GiB lies inside its root file system and
+// is used by nothing.
+const freeBlock = 1800
+
+func TestKillsOfTheServer(t *testing.T) {
+	// Not t.TempDir: paths of sockets must not be long.
+	dir, err := os.MkdirTemp("", "slipway-crash-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx := context.Background()
+	bin, err := server.Build(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := filepath.Join(dir, "debian.raw")
+	if err := fixture.Make(ctx, fixture.Debian12, raw, fixture.Options{SizeBytes: 1 << 30}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := ReadDisk(raw, freeBlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(time.Now().UnixNano() % 1e9)
+	if s := os.Getenv("SLIPWAY_CRASH_SEED"); s != "" {
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("SLIPWAY_CRASH_SEED=%d", seed)
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	report, err := Run(ctx, Options{
+		Bin: bin, Dir: dir, Seed: seed, Disks: []Disk{d}, Log: log,
+		Args:  []string{"--compute", "fake", "--fake-boot-time", "200ms", "--boot-stall", "1s", "--import-rules", "open"},
+		Kills: 15, Pause: 1200 * time.Millisecond, Workers: 6, Limit: 30 * time.Second,
+		Odds: Odds{Abandon: 8, Validate: 75, Fault: 30, Cancel: 15, Delete: 50},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", report.Table)
+	for _, f := range report.Faults {
+		t.Error(f)
+	}
+	if t.Failed() {
+		keep := filepath.Join(os.TempDir(), "slipway-crash.log")
+		if err := os.Rename(log.Name(), keep); err == nil {
+			t.Logf("the server's log is kept in %s", keep)
+		}
+	}
+}
