@@ -34,7 +34,7 @@ step 'go test -race' race
 step 'go test' plain
 
 # Modules of their own, since they pin other versions of the same clients.
-for m in test/sdkold test/sdknew; do
+for m in test/sdk test/sdkold test/sdknew; do
   [ -f "$m/go.mod" ] || continue
   module() { (cd "$m" && go vet ./... && go test -timeout 10m ./...); }
   step "$m" module

@@ -1,0 +1,61 @@
+// Package sdk drives a server as a user's Go program would: the main job, and
+// every refusal that the built operations can answer, seen through the typed
+// exceptions of the AWS SDK.
+//
+// It is written once and compiled twice: test/sdkold pins the last client that
+// spoke awsJson1_1, test/sdknew one that speaks nothing but rpc-v2-cbor. What is
+// true of one client only belongs there.
+package sdk
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"slipway/test/sdk/rig"
+)
+
+// Protocol is what a client of AppStream speaks.
+type Protocol string
+
+// The protocols, told apart by a header that only one of them sends.
+const (
+	JSON Protocol = "X-Amz-Target"    // awsJson1_1
+	CBOR Protocol = "Smithy-Protocol" // rpc-v2-cbor
+)
+
+// bootTime is long enough for the states of an import to be seen, and short.
+const bootTime = 300 * time.Millisecond
+
+// Run is the whole scenario; the client must speak the protocol.
+func Run(t *testing.T, p Protocol) {
+	disk := rig.Fixture(t, "ws2022")
+	w := newWorld(t, disk, rig.Start(t, "--compute", "fake", "--fake-boot-time", bootTime.String()))
+	t.Run("MainJob", func(t *testing.T) { w.at(t).mainJob() })
+	t.Run("ImportRefused", func(t *testing.T) { w.at(t).importRefused() })
+	t.Run("ImportFails", func(t *testing.T) { w.at(t).importFails() })
+	t.Run("Validation", func(t *testing.T) { w.at(t).validation() })
+	t.Run("DeleteWhileImporting", func(t *testing.T) { w.at(t).deleteWhileImporting() })
+	t.Run("Export", func(t *testing.T) { w.at(t).exports() })
+	t.Run("Tags", func(t *testing.T) { w.at(t).tags() })
+	t.Run("NotBuilt", func(t *testing.T) { w.at(t).notBuilt() })
+	t.Run("Signatures", func(t *testing.T) { w.at(t).signatures() })
+	t.Run("QuotaAndPages", func(t *testing.T) {
+		newWorld(t, disk, rig.Start(t, "--compute", "fake", "--fake-boot-time", "0s")).quotaAndPages()
+	})
+	t.Run("Protocol", func(t *testing.T) {
+		if err := w.wire.spoke(p); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// spoke fails when any request to AppStream was in another protocol.
+func (r *recorder) spoke(p Protocol) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sent[p] < 100 || len(r.sent) != 1 {
+		return fmt.Errorf("requests by protocol: %v; all of at least 100 should have been %s", r.sent, p)
+	}
+	return nil
+}

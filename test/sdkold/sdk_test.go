@@ -1,0 +1,14 @@
+// Package sdkold pins the last release whose client speaks
+// awsJson1_1 and has it drive the server. All that is tested is in test/sdk.
+package sdkold
+
+import (
+	"testing"
+
+	"slipway/test/sdk"
+	"slipway/test/sdk/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }
+
+func TestSDK(t *testing.T) { sdk.Run(t, sdk.JSON) }
