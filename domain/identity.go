@@ -1,5 +1,7 @@
 package domain
 
+import "strings"
+
 // Account is a tenant.
 type Account struct {
 	Meta `json:"-"` // Key.Name is the 12-digit id
@@ -19,9 +21,18 @@ type AccessKey struct {
 	Disabled bool
 }
 
-// Alias finds the keys of an account.
-func (k *AccessKey) Alias() string { return k.Account }
-func (*AccessKey) Schema() int     { return 1 }
+// Alias finds the keys of an account's root, or of one of its users.
+func (k *AccessKey) Alias() string { return KeyOwner(k.Account, k.User) }
+
+// KeyOwner is the alias of the access keys of a user; of the root for "".
+func KeyOwner(account, user string) string {
+	if user == "" {
+		return account
+	}
+	return account + "/" + user
+}
+
+func (*AccessKey) Schema() int { return 1 }
 
 // Role is an IAM role. Key.Region is empty.
 type Role struct {
@@ -30,14 +41,28 @@ type Role struct {
 	ID          string // AROA…
 	Path        string
 	Description string
-	Trust       string            // policy document
-	Inline      map[string]string // policy name → document
-	Tags        Tags
-	MaxSession  int64 // seconds
+	Trust       string // policy document
+	Grants
+	Tags       Tags
+	MaxSession int64 // seconds
 }
 
-func (*Role) Alias() string { return "" }
-func (*Role) Schema() int   { return 1 }
+// Alias finds a role whatever the case of the name.
+func (r *Role) Alias() string { return strings.ToLower(r.Key.Name) }
+func (*Role) Schema() int     { return 1 }
+
+// ARN is the role's, its path included.
+func (r *Role) ARN() string { return iamARN(r.Key.Account, "role", r.Path, r.Key.Name) }
+
+// CallerKind is a sort of caller.
+type CallerKind string
+
+// The sorts of callers; the zero value may do nothing.
+const (
+	CallerRoot    CallerKind = "root"
+	CallerUser    CallerKind = "user"
+	CallerSession CallerKind = "assumed-role"
+)
 
 // Caller is who sent a request, after the signature was checked.
 type Caller struct {
@@ -45,6 +70,10 @@ type Caller struct {
 	Region  string
 	ARN     string
 	UserID  string
+	Kind    CallerKind
+	Name    string // of the user, or of the role behind the session
+	KeyID   string // the access key
+	Scoped  bool   // a session with policies of its own
 }
 
 // Scope is where the caller's resources live.

@@ -2,9 +2,11 @@ package domain
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math/big"
 	"strings"
 )
 
@@ -59,6 +61,27 @@ func (g IDs) AccessKey() string { return g.letters("AKIA", 16) }
 // RoleID mints a role's unique id (AROA + 17).
 func (g IDs) RoleID() string { return g.letters("AROA", 17) }
 
+// UserID mints a user's unique id (AIDA + 17).
+func (g IDs) UserID() string { return g.letters("AIDA", 17) }
+
+// PolicyID mints a managed policy's unique id (ANPA + 17).
+func (g IDs) PolicyID() string { return g.letters("ANPA", 17) }
+
+// SessionKey mints the access key id of temporary credentials (ASIA + 16).
+func (g IDs) SessionKey() string { return g.letters(SessionKeyPrefix, 16) }
+
+// SessionKeyPrefix tells temporary access keys from lasting ones.
+const SessionKeyPrefix = "ASIA"
+
+// SessionToken mints a session token: opaque, unguessable.
+func (g IDs) SessionToken() string { return base64.StdEncoding.EncodeToString(g.bytes(96)) }
+
+// AccountID mints a 12-digit account id.
+func (g IDs) AccountID() string {
+	n := new(big.Int).SetBytes(g.bytes(16))
+	return fmt.Sprintf("%012d", n.Mod(n, big.NewInt(1e12)))
+}
+
 // Secret mints a 40-character secret access key.
 func (g IDs) Secret() string { return hex.EncodeToString(g.bytes(20)) }
 
@@ -69,12 +92,3 @@ func ARN(service, region, account, resource string) string {
 
 // ImageARN is the ARN of an AppStream image.
 func ImageARN(k Key) string { return ARN("appstream", k.Region, k.Account, "image/"+k.Name) }
-
-// RoleARN is the ARN of a role, its path included.
-func (r *Role) ARN() string {
-	path := r.Path
-	if path == "" {
-		path = "/"
-	}
-	return ARN("iam", "", r.Key.Account, "role"+path+r.Key.Name)
-}

@@ -12,14 +12,17 @@ import "time"
 type Kind string
 
 const (
-	KindAccount   Kind = "account"
-	KindAccessKey Kind = "access-key"
-	KindRole      Kind = "role"
-	KindDisk      Kind = "disk"
-	KindSnapshot  Kind = "snapshot"
-	KindAMI       Kind = "ami"
-	KindImage     Kind = "image"
-	KindExport    Kind = "export-task"
+	KindAccount    Kind = "account"
+	KindAccessKey  Kind = "access-key"
+	KindRole       Kind = "role"
+	KindUser       Kind = "user"
+	KindPolicy     Kind = "policy"
+	KindSessionKey Kind = "session-key"
+	KindDisk       Kind = "disk"
+	KindSnapshot   Kind = "snapshot"
+	KindAMI        Kind = "ami"
+	KindImage      Kind = "image"
+	KindExport     Kind = "export-task"
 )
 
 // Scope is where a resource lives. IAM nouns have no region; disks, accounts

@@ -1,0 +1,35 @@
+package domain
+
+import "time"
+
+// SessionKey is temporary credentials: an access key of a role's session.
+// Key.Name is the access key id; like AccessKey it has no scope.
+type SessionKey struct {
+	Meta `json:"-"`
+
+	Secret  string
+	Token   string // the session token every request repeats
+	Account string
+	Role    string // the role's name
+	RoleID  string // of that role and no later one of its name
+	Session string // the name the caller chose
+	Source  string // source identity; "" when none was set
+	Expires time.Time
+	// Scoped sessions may do what both the role and one of Policies allow.
+	Scoped   bool
+	Policies []string // documents
+}
+
+func (*SessionKey) Alias() string { return "" }
+func (*SessionKey) Schema() int   { return 1 }
+
+// ARN is who the session is.
+func (k *SessionKey) ARN() string {
+	return ARN("sts", "", k.Account, "assumed-role/"+k.Role+"/"+k.Session)
+}
+
+// Durations of a session (STS API reference, AssumeRole).
+const (
+	SessionDefault = time.Hour
+	SessionChained = time.Hour // the most for a session that a session assumed
+)
