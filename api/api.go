@@ -17,6 +17,7 @@ import (
 	"slipway/api/ec2"
 	"slipway/api/iam"
 	"slipway/api/sts"
+	"slipway/api/throttle"
 	"slipway/service"
 	"slipway/wire"
 	wireappstream "slipway/wire/appstream"
@@ -37,12 +38,12 @@ func Rows(s *service.Service) []convert.Row {
 	return slices.Concat(appstream.Rows(s), ec2.Rows(s), ebs.Rows(s), iam.Rows(s), sts.Rows(s))
 }
 
-// Handlers is what the wire calls. What has no row answers
-// NotImplementedException.
-func Handlers(s *service.Service) map[*wire.Op]wire.Handler {
+// Handlers is what the wire calls, within an account's limits. What has no row
+// answers NotImplementedException.
+func Handlers(s *service.Service, limits *throttle.Limiter) map[*wire.Op]wire.Handler {
 	all := map[*wire.Op]wire.Handler{}
 	for _, r := range Rows(s) {
-		all[r.Op] = r.Handle
+		all[r.Op] = limits.Over(r)
 	}
 	return all
 }

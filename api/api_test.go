@@ -7,6 +7,7 @@ import (
 
 	"slipway/api"
 	"slipway/api/appstream"
+	"slipway/api/throttle"
 	"slipway/fault"
 	"slipway/service"
 	"slipway/wire"
@@ -63,7 +64,7 @@ func TestPrivateSideStays(t *testing.T) {
 
 func TestHandlersAreOfServedOperations(t *testing.T) {
 	n := 0
-	for op := range api.Handlers(&service.Service{}) {
+	for op := range api.Handlers(&service.Service{}, throttle.New(throttle.Default)) {
 		if op.Service.Op(op.Name) != op {
 			t.Errorf("%s is not a row of its service", op.Name)
 		}

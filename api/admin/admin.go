@@ -56,6 +56,7 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("POST", "/jobs/{id}/cancel", h.cancel)
 	route("GET", "/images", h.images)
 	route("GET", "/images/{name}", h.image)
+	route("GET", "/audit", h.audit)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, r, nil, fault.New(fault.NotFound, "The admin API has no %s %s.", r.Method, r.URL.Path))
 	})

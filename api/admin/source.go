@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"slipway/api/admin/adminapi"
+	"slipway/api/audit"
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
@@ -17,6 +18,7 @@ type Operator struct {
 	// List names the machines that run; Steps counts a workflow's steps.
 	List  func(ctx context.Context) ([]adminapi.Machine, error)
 	Steps func(workflow string) int
+	Trail *audit.Log
 }
 
 func (o Operator) Machines(ctx context.Context) ([]adminapi.Machine, error) { return o.List(ctx) }

@@ -21,6 +21,9 @@ type ClientFile struct {
 	AccessKeyID     string `json:"access_key_id"`
 	SecretAccessKey string `json:"secret_access_key"`
 	Account         string `json:"account"`
+	// CABundle is a file with the certificate to trust; empty when the system's
+	// authorities do.
+	CABundle string `json:"ca_bundle,omitempty"`
 }
 
 // WriteClientFile puts c into a data directory, whole or not at all.

@@ -5,12 +5,16 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"slipway/api/throttle"
 )
 
 // ServeConfig is everything that can be chosen about a server. It is complete
@@ -36,7 +40,7 @@ func DefaultServeConfig() ServeConfig {
 	return ServeConfig{
 		DataDir: defaultDataDir(), Listen: "127.0.0.1:4580", Account: "123456789012",
 		Region: "us-east-1", Compute: "qemu", FakeBootTime: 5 * time.Second,
-		ImportRules: "aws", LogLevel: "info", LogFormat: "text",
+		ImportRules: "aws", LogLevel: "info", LogFormat: "text", Limits: throttle.Default, AuditKeep: 90,
 	}
 }
 
@@ -80,6 +84,9 @@ func (c *ServeConfig) Validate() error {
 		return &usageError{msg: fmt.Sprintf("--dev-credentials lets anybody in, so it works on loopback only, and --listen is %s: "+
 			"listen on 127.0.0.1 or leave --dev-credentials out", c.Listen)}
 	}
+	if err := c.validateReach(); err != nil {
+		return err
+	}
 	for _, e := range []error{
 		oneOf("compute", c.Compute, "qemu", "fake"),
 		oneOf("import-rules", c.ImportRules, "aws", "open"),
@@ -96,6 +103,44 @@ func (c *ServeConfig) Validate() error {
 	}
 	c.DataDir = dir
 	return nil
+}
+
+// validateReach checks how the server is reached.
+func (c *ServeConfig) validateReach() error {
+	switch {
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return &usageError{msg: "--tls-cert and --tls-key go together"}
+	case c.TLSCert != "" && c.TLSSelfSigned:
+		return &usageError{msg: "give --tls-cert and --tls-key, or --tls-self-signed, not both"}
+	case c.AuditKeep < 1:
+		return &usageError{msg: "--audit-days must be at least 1"}
+	case c.Limits.Reads < 0 || c.Limits.Writes < 0:
+		return &usageError{msg: "--throttle-reads and --throttle-writes must not be negative; 0 is no limit"}
+	case c.PublicURL == "":
+		return nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return &usageError{msg: fmt.Sprintf("--public-url is %q: it must look like https://slipway.example.com", c.PublicURL)}
+	}
+	return nil
+}
+
+// prefixes reads comma-separated addresses and networks.
+func prefixes(s string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if ip, err := netip.ParseAddr(w); err == nil {
+			out = append(out, netip.PrefixFrom(ip, ip.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(w)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no address and no network such as 10.0.0.0/8", w)
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 // loopback tells whether only this machine can reach host. A name is believed
@@ -128,6 +173,17 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.DurationVar(&c.BootStall, "boot-stall", 0, "give up on a guest whose firmware or boot loader shows nothing new for this `duration` (default 45s with KVM, 90s without)")
 			fs.StringVar(&c.ImportRules, "import-rules", c.ImportRules, "what may be imported, as `rules`: aws (what AWS takes) or open (also Linux guests and more, and says what was waived)")
 			fs.BoolVar(&c.DevCredentials, "dev-credentials", false, "accept any access key, unchecked, as the default account; loopback only")
+			fs.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
+			fs.StringVar(&c.TLSKey, "tls-key", "", "the certificate's key, a PEM `file`")
+			fs.BoolVar(&c.TLSSelfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made in the data directory; slipway env tells clients to trust it")
+			fs.StringVar(&c.PublicURL, "public-url", "", "the `origin` that clients reach this server by, when it is not the listening address")
+			fs.Func("trusted-proxies", "believe X-Forwarded-For from these comma-separated `networks`", func(s string) (err error) {
+				c.TrustedProxies, err = prefixes(s)
+				return err
+			})
+			fs.Float64Var(&c.Limits.Reads, "throttle-reads", c.Limits.Reads, "reading `calls` a second for each account and service; 0: no limit")
+			fs.Float64Var(&c.Limits.Writes, "throttle-writes", c.Limits.Writes, "writing `calls` a second for each account and service; 0: no limit")
+			fs.IntVar(&c.AuditKeep, "audit-days", c.AuditKeep, "keep the audit log for so many `days`")
 			fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "log from this `level` up: debug, info, warn, error")
 			fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "log in this `form`: text or json")
 			return func(ctx context.Context, args []string, io streams) error {

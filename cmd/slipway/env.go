@@ -43,6 +43,10 @@ func envLines(c ClientFile) string {
 	} {
 		b.WriteString("export " + kv[0] + "=" + shellQuote(kv[1]) + "\n")
 	}
+	if c.CABundle != "" {
+		// The JavaScript SDK reads the second one.
+		b.WriteString("export AWS_CA_BUNDLE=" + shellQuote(c.CABundle) + "\nexport NODE_EXTRA_CA_CERTS=" + shellQuote(c.CABundle) + "\n")
+	}
 	// A profile or a session token of another account would be mixed with the
 	// key above, and every request would be refused.
 	b.WriteString("unset AWS_PROFILE AWS_SESSION_TOKEN\n")

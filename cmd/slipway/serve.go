@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"slipway/api"
 	"slipway/api/admin"
+	"slipway/api/audit"
+	"slipway/api/metrics"
+	"slipway/api/throttle"
 	"slipway/domain"
 	"slipway/service"
 	"slipway/store"
@@ -56,63 +59,75 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	collector.Start(ctx)
 	defer collector.Stop()
 
-	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules}}
-	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows)}, log)
-	handler := newHandler(c, st, svc, own, log)
-	ln, err := net.Listen("tcp", c.Listen)
+	trail, err := audit.Open(audit.Options{Dir: filepath.Join(c.DataDir, "audit"), Keep: c.AuditKeep, Now: time.Now, NewID: domain.RandomIDs.UUID, Log: log})
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", c.Listen, err)
+		return err
 	}
-	return answer(ctx, c, ln, handler, key, stdout, log)
+	defer func() { err = errors.Join(err, trail.Close()) }()
+	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules}}
+	figures := metrics.New(gauges(svc, world)...)
+	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail}, figures, st, log)
+	handler := newHandler(c, st, svc, own, after(trail, figures), log)
+	ln, err := listen(c)
+	if err != nil {
+		return err
+	}
+	return answer(ctx, ln, behindProxies(c.TrustedProxies, handler), func() error {
+		log.Info("answering", "endpoint", ln.endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
+		return announce(c, ln, key, stdout)
+	}, log)
+}
+
+// after tells everybody who watches calls.
+func after(trail *audit.Log, figures *metrics.Metrics) func(context.Context, *wire.Call, wire.Outcome) {
+	return func(ctx context.Context, call *wire.Call, o wire.Outcome) {
+		trail.After(ctx, call, o)
+		figures.After(ctx, call, o)
+	}
+}
+
+// gauges are the figures that are asked for at each scrape.
+func gauges(svc *service.Service, w *work.World) []metrics.Gauge {
+	return []metrics.Gauge{
+		{Name: "slipway_jobs", Help: "Jobs that have not ended, by status.", Label: "status", Read: func(ctx context.Context) (map[string]float64, error) {
+			jobs, err := svc.Jobs(ctx, 0, true)
+			n := map[string]float64{}
+			for _, j := range jobs {
+				n[string(j.Status)]++
+			}
+			return n, err
+		}},
+		{Name: "slipway_machines", Help: "Virtual machines, by state.", Label: "state", Read: func(ctx context.Context) (map[string]float64, error) {
+			list, err := w.Driver.List(ctx)
+			n := map[string]float64{}
+			for _, m := range list {
+				n[string(m.State)]++
+			}
+			return n, err
+		}},
+	}
 }
 
 // flowLimits is how many jobs of a workflow run at once. Seals share one disk,
 // imports wait for a slot of their own to boot.
 var flowLimits = map[string]int{domain.FlowSnapshotSeal: 4, domain.FlowImageImport: 16, domain.FlowImageExport: 8}
 
-// answer serves until ctx ends, telling clients where once it is true.
-func answer(ctx context.Context, c ServeConfig, ln net.Listener, h http.Handler, key *domain.AccessKey, stdout io.Writer, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	endpoint := "http://" + ln.Addr().String()
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
-	if err := announce(c, endpoint, key, stdout); err != nil {
-		return errors.Join(err, srv.Close())
-	}
-	log.Info("answering", "endpoint", endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	log.Info("stopping")
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(stop); err != nil {
-		return errors.Join(srv.Close(), fmt.Errorf("requests did not end in time: %w", err))
-	}
-	return nil
-}
-
-func announce(c ServeConfig, endpoint string, key *domain.AccessKey, stdout io.Writer) error {
+func announce(c ServeConfig, ln *listener, key *domain.AccessKey, stdout io.Writer) error {
 	err := WriteClientFile(c.DataDir, ClientFile{
-		Endpoint: endpoint, Region: c.Region, AccessKeyID: key.Key.Name, SecretAccessKey: key.Secret, Account: key.Account,
+		Endpoint: ln.endpoint, CABundle: ln.bundle, Region: c.Region, AccessKeyID: key.Key.Name, SecretAccessKey: key.Secret, Account: key.Account,
 	})
 	if err != nil {
 		return fmt.Errorf("write %s: %w", clientFileName, err)
 	}
 	if c.ReadyFile != "" {
-		if err := writeFileAtomic(c.ReadyFile, []byte(endpoint+"\n"), 0o644); err != nil {
+		if err := writeFileAtomic(c.ReadyFile, []byte(ln.endpoint+"\n"), 0o644); err != nil {
 			return fmt.Errorf("write the ready file: %w", err)
 		}
 	}
 	if c.DevCredentials {
 		fmt.Fprintln(stdout, "WARNING: --dev-credentials: every access key is accepted, no signature is checked. Do not put this on a network.")
 	}
-	fmt.Fprintf(stdout, "Slipway answers at %s\nUse it:  eval \"$(slipway env --data-dir %s)\"\n", endpoint, shellQuote(c.DataDir))
+	fmt.Fprintf(stdout, "Slipway answers at %s\nUse it:  eval \"$(slipway env --data-dir %s)\"\n", ln.endpoint, shellQuote(c.DataDir))
 	return nil
 }
 
@@ -154,18 +169,29 @@ func firstKey(ctx context.Context, st store.Store, account string) (*domain.Acce
 }
 
 // newHandler puts the one port together.
-func newHandler(c ServeConfig, st store.Store, svc *service.Service, own http.Handler, log *slog.Logger) http.Handler {
+func newHandler(c ServeConfig, st store.Store, svc *service.Service, own http.Handler, after func(context.Context, *wire.Call, wire.Outcome), log *slog.Logger) http.Handler {
 	return wire.NewServer(wire.Config{
-		Services: api.Services(), Handlers: api.Handlers(svc), Codecs: protocols.Codecs(),
+		Services: api.Services(), Handlers: api.Handlers(svc, throttle.New(c.Limits)), After: after, Codecs: protocols.Codecs(),
 		Verifier: protocols.Verifier(time.Now, api.Services()), Keys: lookup(st, c), Explain: api.Explain,
 		Now: time.Now, NewRequestID: domain.RandomIDs.UUID, Log: log, DevCredentials: c.DevCredentials, Own: own,
 	})
 }
 
-func ownHandler(src admin.Source, log *slog.Logger) http.Handler {
+func ownHandler(src admin.Source, figures *metrics.Metrics, st store.Store, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.OwnAPIPrefix, admin.Handler(src, log))
+	mux.Handle("GET "+wire.OwnPrefix+"metrics", figures.Handler())
 	mux.HandleFunc("GET "+wire.OwnPrefix+"healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET "+wire.OwnPrefix+"readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if err := st.View(ctx, func(store.Tx) error { return nil }); err != nil {
+			log.Warn("not ready", "err", err)
+			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
 	return mux
 }
 

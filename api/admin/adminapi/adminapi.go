@@ -5,7 +5,10 @@
 // command line. No behaviour and no import but the standard library.
 package adminapi
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Prefix is where the admin API lives on the server's one port.
 const Prefix = "/_slipway/v1"
@@ -156,6 +159,12 @@ type Image struct {
 	Evidence  Evidence     `json:"evidence"`
 	Job       *Job         `json:"job,omitempty"`
 	Created   time.Time    `json:"created,omitzero"`
+}
+
+// Audit answers GET /audit?limit=&event=&user=&errors=1&since=, newest first.
+// A record has CloudTrail's form.
+type Audit struct {
+	Records []json.RawMessage `json:"Records"`
 }
 
 // Failure is the body of every answer that is not a success.
