@@ -2,10 +2,9 @@
 // machines: Driver, its vocabulary (Spec, Handle, Status), what makes a Spec
 // valid for all drivers (spec.go), and nothing else.
 //
-// A driver knows no AWS noun, no account, no database and no image: it is
-// given file names, sizes and a machine id, and gives back what it saw.
-// Drivers live in compute/qemu and compute/fake; compute/computetest is the
-// one suite that all of them pass. What the evidence means is decided in work/.
+// A driver knows no AWS noun, no account, no database and no image: it is given
+// file names, sizes and an ID, and gives back what it saw; what that means is
+// decided in work/. compute/computetest is the one suite that all drivers pass.
 package compute
 
 import (
@@ -62,8 +61,8 @@ type Driver interface {
 	Display(ctx context.Context, id string) (net.Conn, error)
 
 	// Observe reads the cheap signs of life: see Signs. It never changes the
-	// guest and also tells of one that is off or has crashed. Drivers may use it
-	// to keep their logs short: call it now and then for every machine.
+	// guest and also tells of one that is off or has crashed. Drivers may keep
+	// their logs short in it: call it now and then for every machine.
 	Observe(ctx context.Context, id string) (Signs, error)
 
 	// Agent asks the guest agent who it is. fault.NotAvailable while it does
@@ -85,11 +84,10 @@ type Features struct {
 	CPUs     int
 }
 
-// Bus is how a disk is attached.
-type Bus string
-
-// Model is the network card a guest sees.
-type Model string
+type (
+	Bus   string // how a disk is attached
+	Model string // the network card a guest sees
+)
 
 const (
 	NVMe      Bus   = "nvme"
@@ -123,12 +121,11 @@ type File struct {
 	Format string // "raw" or "qcow2"
 }
 
-// Handle finds a machine again after a restart. It is stored by the caller as
-// it is; drivers version what is inside Data.
+// Handle finds a machine again after a restart; the caller stores it as it is.
 type Handle struct {
 	Driver string
 	ID     string
-	Data   []byte // JSON, private to the driver
+	Data   []byte // JSON, private to the driver, versioned by it
 }
 
 // State of a machine.
@@ -156,15 +153,12 @@ type Status struct {
 // Signs are what can be seen from outside without help from the guest.
 type Signs struct {
 	State State
-	// HandedOver: an operating system runs, not the firmware or a boot loader
-	// (the processor's interrupt table lies in the upper half of the address
-	// space, where every 64-bit kernel puts it and UEFI never does).
+	// HandedOver: an operating system runs, not firmware or a boot loader (the
+	// interrupt table is in the upper half, as in 64-bit kernels and never in UEFI).
 	HandedOver bool
-	// Frames counts Ethernet frames the guest has sent since it started. The
-	// card has no boot ROM, so the firmware sends none.
+	// Frames the guest has sent since its start, a lower bound; firmware sends none.
 	Frames int64
-	// Resets counts resets of the machine since its start.
-	Resets int
+	Resets int // resets of the machine since its start
 }
 
 // GuestInfo is what the guest agent says.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"image/png"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -194,9 +195,22 @@ func (s *suite) halfStart(t *testing.T) {
 func (s *suite) startTwice(t *testing.T) {
 	spec := s.Spec(id)
 	spec.Labels = map[string]string{"owner": "suite"}
-	h, err := s.d.Start(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
+	// Several at once: one makes the machine and all get it.
+	const many = 4
+	handles, errs := make([]compute.Handle, many), make([]error, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() { handles[i], errs[i] = s.d.Start(t.Context(), spec) })
+	}
+	wg.Wait()
+	h := handles[0]
+	for i := range many {
+		if errs[i] != nil {
+			t.Fatal(errs[i])
+		}
+		if !bytes.Equal(handles[i].Data, h.Data) {
+			t.Errorf("two starts at once gave %s and %s", h.Data, handles[i].Data)
+		}
 	}
 	s.handle = h
 	st := s.state(t, s.d, id)

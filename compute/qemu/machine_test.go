@@ -97,6 +97,33 @@ func notUp(t *testing.T, d *Driver, id string, resets int) {
 	}
 }
 
+// TestMachineOutlivesItsStarter: another process starts it and is killed; we
+// find it by its handle, use it, and end it without being its parent.
+func TestMachineOutlivesItsStarter(t *testing.T) {
+	dir, disk := shortDir(t), guest(t, "hang")
+	startAndDie(t, dir, disk, "m-orphan", "complete")
+	d := open(t, dir)
+	r, f, err := d.load("m-orphan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := d.Recover(t.Context(), r.handle())
+	if err != nil || st.State != compute.Running || st.PID != r.QEMU.PID {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	serialSays(t, d, "m-orphan", "BdsDxe: starting Boot")
+	notUp(t, d, "m-orphan", 0)
+	if err := d.ask(t.Context(), f, "stop", nil, nil); err != nil {
+		t.Error(err)
+	}
+	if err := d.Destroy(t.Context(), "m-orphan"); err != nil {
+		t.Error(err)
+	}
+	if left := leftovers(dir); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 // TestDiskWithoutLoader ends in the firmware, which is no system.
 func TestDiskWithoutLoader(t *testing.T) {
 	d := open(t, shortDir(t))

@@ -109,7 +109,11 @@ func (d *Driver) start(ctx context.Context, spec compute.Spec) (record, error) {
 		return r, err
 	}
 	r.Complete = true
-	return r, d.save(r)
+	if err := d.save(r); err != nil {
+		return r, err
+	}
+	d.step("complete")
+	return r, nil
 }
 
 // prepare makes the files that both processes find.

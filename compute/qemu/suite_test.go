@@ -142,15 +142,29 @@ func TestSuite(t *testing.T) {
 				if n++; n > len(steps) {
 					step = "qemu" // the last one is started over: the hardest case
 				}
-				cmd := exec.Command(os.Args[0])
-				cmd.Env = append(os.Environ(), crashEnv+"="+strings.Join([]string{dir, base, id, step}, "\n"))
-				out, err := cmd.CombinedOutput()
-				var exit *exec.ExitError
-				if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-					t.Fatalf("the starter was not killed at %s: %v: %s", step, err, out)
-				}
+				startAndDie(t, dir, base, id, step)
 			},
 			Leftovers: func() []string { return leftovers(dir) },
 		}
 	})
+}
+
+// startAndDie starts a machine in another process that is killed at the step.
+func startAndDie(t *testing.T, dir, disk, id, step string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashEnv+"="+strings.Join([]string{dir, disk, id, step}, "\n"))
+	// A file and not a pipe: the machine lives on, and nothing may wait for it.
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		b, _ := os.ReadFile(log.Name())
+		t.Fatalf("the starter was not killed at %s: %v: %s", step, err, b)
+	}
 }

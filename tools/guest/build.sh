@@ -14,6 +14,7 @@
 # Needs no root, no mounts, no loop devices. Results are kept in the cache by
 # the hash of everything that went in.
 set -euo pipefail
+# shellcheck source=tools/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 out_dir=${1:?usage: build.sh OUT_DIR [linux|windows|panic|hang|empty]} variant=${2:-linux}
 case $variant in linux|windows|panic|hang|empty) ;; *) die "unknown variant $variant: linux, windows, panic, hang or empty";; esac

@@ -9,10 +9,10 @@ mount -t efivarfs e /sys/firmware/efi/efivars 2>/dev/null
 hostname slipway-guest
 
 # until TRIES COMMAND…: devices appear when they appear; 50 ms a try.
-until_ok() { n=$1; shift; while [ $n -gt 0 ] && ! "$@" >/dev/null 2>&1; do usleep 50000; n=$((n-1)); done; }
+until_ok() { n=$1; shift; while [ "$n" -gt 0 ] && ! "$@" >/dev/null 2>&1; do usleep 50000; n=$((n-1)); done; }
 first_root() { for d in /dev/nvme0n1p2 /dev/vda2; do [ -b $d ] && { root=$d; return 0; }; done; return 1; }
 agent_port() { for p in /sys/class/virtio-ports/*; do
-    [ "$(cat $p/name 2>/dev/null)" = org.qemu.guest_agent.0 ] && { port=/dev/${p##*/}; return 0; }
+    [ "$(cat "$p/name" 2>/dev/null)" = org.qemu.guest_agent.0 ] && { port=/dev/${p##*/}; return 0; }
   done; return 1; }
 
 ip link set lo up
@@ -24,7 +24,7 @@ fi
 
 boots=none
 until_ok 40 first_root
-if [ -n "$root" ] && mount -t ext4 $root /disk 2>/dev/null; then
+if [ -n "$root" ] && mount -t ext4 "$root" /disk 2>/dev/null; then
   mkdir -p /disk/var/log
   echo "boot $(cat /proc/sys/kernel/random/boot_id)" >> /disk/var/log/boots
   sync; boots=$(wc -l < /disk/var/log/boots)
@@ -33,7 +33,7 @@ fi
 . /etc/os-release
 efi=no; [ -d /sys/firmware/efi ] && efi=yes
 tpm=none; [ -e /sys/class/tpm/tpm0 ] && tpm=$(cat /sys/class/tpm/tpm0/tpm_version_major)
-read up rest < /proc/uptime
+read -r up _ < /proc/uptime
 echo 0 > /proc/sys/kernel/printk
 {
   printf '\033[2J\033[H\033[44;97m'
@@ -52,7 +52,7 @@ grep -q slipway.fault=panic /proc/cmdline && { sync; echo c > /proc/sysrq-trigge
 
 acpid -c /etc/acpi -l /run/acpid.log -p /run/acpid.pid -a /etc/acpid.conf -M /etc/acpi.map 2>/dev/null
 until_ok 100 agent_port
-[ -n "$port" ] && qemu-ga -m virtio-serial -p $port -t /run -f /run/qga.pid -d && echo "slipway-guest agent started" > /dev/ttyS0
+[ -n "$port" ] && qemu-ga -m virtio-serial -p "$port" -t /run -f /run/qga.pid -d && echo "slipway-guest agent started" > /dev/ttyS0
 while :; do
   # A shell on the screen, so that whoever looks through the display can type.
   setsid sh -c 'exec sh -i </dev/tty1 >/dev/tty1 2>&1'

@@ -8,6 +8,7 @@
 # SLIPWAY_GUEST_FAULT=panic makes a guest that crashes once it is up.
 # Results are kept by the hash of everything that went in.
 set -euo pipefail
+# shellcheck source=tools/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 out=${1:?usage: uki.sh OUT.efi [OS_ID [OS_NAME [OS_VERSION]]]}
 id=${2:-debian} name=${3:-Debian GNU/Linux} version=${4:-12}
