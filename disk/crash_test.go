@@ -169,6 +169,37 @@ func TestOpenClearsTmp(t *testing.T) {
 	}
 }
 
+// A disk that fills up fails the block, and the upload goes on when there is
+// room again.
+func TestDiskFullInTheMiddle(t *testing.T) {
+	for _, point := range []string{"put-cleared", "put-written"} {
+		s := dying(t, t.TempDir(), "")
+		must(t, s.CreateUpload(t.Context(), "u", 4))
+		put(t, s, "u", 1, 1)
+		s.crash = func(p string) error {
+			if p == point {
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		b, sum := testBlock(2)
+		if err := s.PutBlock(t.Context(), "u", 1, b, sum); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("%s: %v", point, err)
+		}
+		s.crash = nil
+		if in, err := s.Upload("u"); err != nil || in.Present != 0 {
+			t.Errorf("%s: %+v, %v", point, in, err)
+		}
+		put(t, s, "u", 1, 2)
+		d, err := s.Seal(t.Context(), "u", nil)
+		must(t, err)
+		must(t, s.Verify(t.Context(), d.Digest, nil))
+		if d.DataBytes != BlockSize {
+			t.Errorf("%s: %+v", point, d)
+		}
+	}
+}
+
 func TestDiskFullIsUnavailable(t *testing.T) {
 	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT} {
 		err := ioFault(&os.PathError{Op: "write", Path: "x", Err: e}, "The block could not be stored.")

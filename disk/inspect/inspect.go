@@ -48,7 +48,8 @@ const (
 // partition table, unless the file itself cannot be read.
 // Errors: NotFound (no such file); Incompatible with Code "not-inspected" when
 // the worker crashed or took too long: the public text begins "The disk could
-// not be inspected"; Canceled.
+// not be inspected"; Unavailable when somebody killed the worker, which says
+// nothing about the disk; Canceled.
 func Inspect(ctx context.Context, exe, path string) (facts.Facts, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -62,7 +63,7 @@ func Inspect(ctx context.Context, exe, path string) (facts.Facts, error) {
 		return facts.Facts{}, fault.Wrap(fault.Internal, err, "The disk to inspect is not a file.")
 	}
 	out, err := run(ctx, exe, modeFull, f)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || fault.Is(err, fault.Unavailable) {
 		return out, err
 	}
 	// The libraries lost: tell at least what needs none of them.
@@ -106,12 +107,18 @@ func command(wall context.Context, exe, mode string, disk *os.File) *exec.Cmd {
 func answer(ctx, wall context.Context, cmd *exec.Cmd) (out facts.Facts, err error) {
 	stdout, stderr := limited{max: maxAnswer}, limited{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// Nothing is ever written into it: it ends when we do.
+	if _, err := cmd.StdinPipe(); err != nil {
+		return out, fault.Wrap(fault.Unavailable, err, "The inspection could not be started.")
+	}
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return out, fault.Wrap(fault.Canceled, ctx.Err(), "The inspection was cancelled.")
 	case wall.Err() != nil:
 		err = wall.Err()
+	case killed(err):
+		return out, fault.Wrap(fault.Unavailable, err, "The inspection of the disk was killed.")
 	case err == nil:
 		err = decode(stdout.Bytes(), &out)
 	}
@@ -123,6 +130,17 @@ func answer(ctx, wall context.Context, cmd *exec.Cmd) (out facts.Facts, err erro
 			WithHint("Check that it starts where it comes from, and export it again after a clean shutdown.").WithCode("not-inspected")
 	}
 	return out, nil
+}
+
+// killed tells whether a worker was ended from outside: by SIGKILL, and not
+// because its processor time was up, for which the kernel sends the same.
+func killed(err error) bool {
+	var e *exec.ExitError
+	if !errors.As(err, &e) {
+		return false
+	}
+	st, ok := e.Sys().(syscall.WaitStatus)
+	return ok && st.Signaled() && st.Signal() == syscall.SIGKILL && e.UserTime()+e.SystemTime() < cpuTime*time.Second
 }
 
 func decode(line []byte, out *facts.Facts) error {
@@ -163,6 +181,7 @@ func WorkerMain(args []string, out io.Writer) int {
 		fmt.Fprintln(os.Stderr, "limits:", err)
 		return 3
 	}
+	go endWith(os.Stdin)
 	disk := os.NewFile(diskFD, "disk")
 	look := examine
 	if args[0] == modeStructure {
@@ -182,6 +201,13 @@ func WorkerMain(args []string, out io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// endWith ends this process when its parent is gone, however that ended: then
+// nobody wants the answer.
+func endWith(parent io.Reader) {
+	_, _ = io.Copy(io.Discard, parent)
+	os.Exit(4)
 }
 
 // confine limits this process for good, before it reads a byte of the disk.

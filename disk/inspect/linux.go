@@ -5,15 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/diskfs/go-diskfs/filesystem/ext4"
 
 	"slipway/disk/facts"
 )
@@ -21,7 +17,6 @@ import (
 const (
 	maxText    = 8 << 20 // of a text file that is read whole; a modules.dep has under 1 MiB
 	maxKernels = 16
-	maxLinks   = 8
 )
 
 // errNotRoot says that a file system is readable and holds no operating system.
@@ -35,74 +30,18 @@ type linuxFS interface {
 	exists(name string) bool
 }
 
-type extFS struct{ fs *ext4.FileSystem }
-
-func openExt(disk *os.File, p facts.Partition) (linuxFS, error) {
-	f, err := ext4.Read(section(disk, p), p.SizeBytes, 0, 512)
-	if err != nil {
-		return nil, err
-	}
-	return extFS{f}, nil
-}
-
-// follow resolves symbolic links in the last element of a path, inside the disk.
-func (x extFS) follow(name string) string {
-	for range maxLinks {
-		to, err := x.fs.ReadLink(name)
-		if err != nil || to == "" {
-			return name
-		}
-		if !path.IsAbs(to) {
-			to = path.Join("/", path.Dir(name), to)
-		}
-		name = strings.TrimPrefix(path.Clean(to), "/")
-	}
-	return name
-}
-
-func (x extFS) readFile(name string) ([]byte, error) {
-	f, err := x.fs.OpenFile(x.follow(name), os.O_RDONLY)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if err == nil && len(b) > maxText {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxText)
-	}
-	return b, err
-}
-
-func (x extFS) readDir(name string) ([]string, error) {
-	es, err := x.fs.ReadDir(x.follow(name))
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range es {
-		if n := e.Name(); n != "." && n != ".." {
-			names = append(names, n)
-		}
-	}
-	return names, nil
-}
-
-func (x extFS) exists(name string) bool {
-	es, err := x.readDir(path.Dir(name))
-	return err == nil && slices.Contains(es, path.Base(name))
-}
-
 // readLinux asks a root file system what it is. problems are sentences about
 // what could not be read of an operating system that is there.
 func readLinux(x linuxFS, number int) (l *facts.LinuxOS, problems []string, err error) {
 	rel, err := x.readFile("etc/os-release")
+	if errors.Is(err, fs.ErrNotExist) {
+		rel, err = x.readFile("usr/lib/os-release")
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, errNotRoot
+	}
 	if err != nil {
-		if rel, err = x.readFile("usr/lib/os-release"); err != nil {
-			if _, derr := x.readDir("."); derr != nil {
-				return nil, nil, derr
-			}
-			return nil, nil, errNotRoot
-		}
+		return nil, nil, err
 	}
 	l = &facts.LinuxOS{Partition: number}
 	v := osRelease(rel)

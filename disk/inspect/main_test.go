@@ -56,6 +56,11 @@ func badWorker(how string) int {
 				break
 			}
 		}
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case "orphan":
+		endWith(os.Stdin)
 	case "silent":
 		return 0
 	case "chatty":

@@ -51,6 +51,9 @@ func readWindows(disk *os.File, p facts.Partition) (w *facts.WindowsOS, problems
 		if len(root.Dir(vol)) == 0 { // even an empty volume lists its own metadata files
 			return nil, nil, errors.New("the root directory could not be read")
 		}
+		if _, err := root.Open(vol, "Windows/System32"); err == nil {
+			return nil, nil, errors.New("the directory of the registry could not be read")
+		}
 		return nil, nil, errNotWindows
 	}
 	software, err := openHive(vol, config, "SOFTWARE")
