@@ -17,9 +17,10 @@ type Codec interface {
 	// absent ones stay absent. Errors are *Exception (SerializationException
 	// and its relatives); any other error is reported as one.
 	Decode(r *Request) (map[string]any, error)
-	// Encode writes the output tree of a success. The server adds the request
+	// Encode writes the output of a success: the operation's output struct or
+	// a tree (shape.Walk and shape.Tree take both). The server adds the request
 	// id header; a protocol that repeats the id in its body finds it in r.
-	Encode(r *Request, out map[string]any) (*Response, error)
+	Encode(r *Request, out any) (*Response, error)
 	// EncodeError writes a failure. r.Op is nil when the request named no
 	// known operation; r.Service may be nil then, too.
 	EncodeError(r *Request, ex *Exception) *Response
@@ -28,7 +29,8 @@ type Codec interface {
 // Request is what a codec sees of a call.
 type Request struct {
 	HTTP      *http.Request // its Body is already drained into Body
-	Body      []byte
+	Body      []byte        // never nil, and nobody else's
+	Room      []byte        // empty, with capacity to write the answer into; may be nil
 	Service   *Service
 	Op        *Op
 	RequestID string
@@ -41,4 +43,5 @@ type Response struct {
 	Status int
 	Header http.Header // may be nil
 	Body   []byte
+	Reuse  bool // Body was made for this answer alone; it may be overwritten afterwards
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"slipway/wire/shape"
@@ -36,21 +37,16 @@ func (x *exchange) run(w http.ResponseWriter) *Response {
 
 func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 	r := x.req.HTTP
+	claim, ex := x.s.claim(r)
 	var sc Scope
-	signed := false
-	if x.s.cfg.Verifier != nil {
-		sc, signed = x.s.cfg.Verifier.Scope(r)
+	if claim != nil {
+		sc = claim.Scope()
 	}
 	// The protocol is known before the body is read, so that even "too large"
-	// is answered in it.
+	// is answered in it. Nobody in particular may not make us read a body.
 	x.route = x.s.router.protocol(r, sc.Service)
 	x.req.Service = x.route.service
-	if !signed && !x.s.cfg.DevCredentials {
-		// Nobody in particular may not make us read a body.
-		_, ex := x.s.authenticate(r, nil, sc.Service, false)
-		if ex == nil {
-			ex = Exceptionf("IncompleteSignatureException", "The request's credential cannot be read.")
-		}
+	if ex != nil {
 		return nil, ex
 	}
 	body, ex := x.s.readBody(w, r)
@@ -62,7 +58,7 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 		return nil, ex
 	}
 	op := x.req.Op
-	who, ex := x.s.authenticate(r, body, op.Service.SigningName, op.UnsignedBody)
+	who, ex := x.s.authenticate(r, claim, body, op.Service.SigningName, op.UnsignedBody)
 	if ex != nil {
 		return nil, ex
 	}
@@ -127,12 +123,10 @@ func (x *exchange) safely(ctx context.Context, h Handler) (out any, err error) {
 
 func (x *exchange) encode(out any) (*Response, *Exception) {
 	op := x.req.Op
-	tree, err := shape.Tree(out, op.Output)
+	x.req.Room = rooms.Get().([]byte)[:0]
+	resp, err := x.route.codec(x.s).Encode(&x.req, out)
 	if err == nil {
-		var resp *Response
-		if resp, err = x.route.codec(x.s).Encode(&x.req, tree); err == nil {
-			return resp, nil
-		}
+		return resp, nil
 	}
 	return nil, x.s.internal(x.req.HTTP.Context(), op, fmt.Errorf("writing the answer: %w", err))
 }
@@ -152,5 +146,19 @@ func (x *exchange) finish(resp *Response, ex *Exception) {
 		"status", o.Status, "error", code, "elapsed", o.Elapsed)
 	if x.s.cfg.After != nil {
 		x.s.cfg.After(x.req.HTTP.Context(), &x.call, o)
+	}
+}
+
+// rooms holds what answers are written into. Each is big enough for a page of
+// descriptions; a much larger one is not kept.
+var rooms = sync.Pool{New: func() any { return make([]byte, 0, 16<<10) }}
+
+const maxRoom = 1 << 20
+
+// release takes back the body of an answer that has been sent.
+func (resp *Response) release() {
+	if resp.Reuse && cap(resp.Body) <= maxRoom {
+		rooms.Put(resp.Body[:0])
+		resp.Body = nil
 	}
 }

@@ -48,22 +48,3 @@ func FuzzInput(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkServe(b *testing.B) {
-	op := appstream.OpCreateFleet
-	resp, err := awsjson.Codec{}.Encode(&wire.Request{Service: op.Service, Op: &wire.Op{Output: op.Input}}, wiretest.Tree(op.Input))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		tree, err := awsjson.Codec{}.Decode(&wire.Request{Service: op.Service, Op: op, Body: resp.Body})
-		if err != nil {
-			b.Fatal(err)
-		}
-		_ = shape.Validate(tree, op.Input)
-		if err := shape.Bind(tree, op.Input, op.NewInput()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

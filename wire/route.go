@@ -243,7 +243,7 @@ func (plainCodec) Protocol() Protocol { return "" }
 func (plainCodec) Decode(*Request) (map[string]any, error) {
 	return nil, Exceptionf(unknownOperation, "")
 }
-func (plainCodec) Encode(*Request, map[string]any) (*Response, error) {
+func (plainCodec) Encode(*Request, any) (*Response, error) {
 	return nil, Exceptionf(unknownOperation, "")
 }
 func (plainCodec) EncodeError(_ *Request, ex *Exception) *Response { return plainError(ex) }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,7 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, resp *Response) {
 	if _, err := w.Write(resp.Body); err != nil {
 		s.cfg.Log.Debug("the caller went away", "request", RequestIDFrom(r.Context()), "err", err)
 	}
+	resp.release()
 }
 
 // serveOwn hands a request to Config.Own, after authentication where the path
@@ -128,20 +130,28 @@ func (s *server) serveOwn(w http.ResponseWriter, r *http.Request, id string) {
 		return
 	}
 	if strings.HasPrefix(r.URL.Path+"/", OwnAPIPrefix) {
-		body, ex := s.readBody(w, r)
-		if ex == nil {
-			var signed Signed
-			if signed, ex = s.authenticate(r, body, OwnSigningName, false); ex == nil {
-				r = r.WithContext(withIdentity(r.Context(), signed.Secret.Identity, signed.Region))
-				r.Body = io.NopCloser(strings.NewReader(string(body)))
-			}
-		}
+		signed, body, ex := s.ownCaller(w, r)
 		if ex != nil {
 			s.write(w, r, plainError(ex))
 			return
 		}
+		r = r.WithContext(withIdentity(r.Context(), signed.Secret.Identity, signed.Region))
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	s.cfg.Own.ServeHTTP(w, r)
+}
+
+func (s *server) ownCaller(w http.ResponseWriter, r *http.Request) (Signed, []byte, *Exception) {
+	claim, ex := s.claim(r)
+	if ex != nil {
+		return Signed{}, nil, ex
+	}
+	body, ex := s.readBody(w, r)
+	if ex != nil {
+		return Signed{}, nil, ex
+	}
+	signed, ex := s.authenticate(r, claim, body, OwnSigningName, false)
+	return signed, body, ex
 }
 
 // plainError is an error outside any AWS protocol.
@@ -163,13 +173,29 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Exce
 	return body, nil
 }
 
+// claim reads who a request says it is from. With DevCredentials it may be
+// nobody: nil without an exception.
+func (s *server) claim(r *http.Request) (Claim, *Exception) {
+	if s.cfg.Verifier == nil {
+		return nil, nil
+	}
+	c, err := s.cfg.Verifier.Claim(r)
+	switch {
+	case err == nil:
+		return c, nil
+	case s.cfg.DevCredentials:
+		return nil, nil
+	}
+	return nil, s.unproven(r.Context(), err)
+}
+
 // authenticate finds out who sent the request.
-func (s *server) authenticate(r *http.Request, body []byte, service string, unsignedBody bool) (Signed, *Exception) {
+func (s *server) authenticate(r *http.Request, c Claim, body []byte, service string, unsignedBody bool) (Signed, *Exception) {
 	ctx := r.Context()
 	if s.cfg.DevCredentials {
 		var sc Scope
-		if s.cfg.Verifier != nil {
-			sc, _ = s.cfg.Verifier.Scope(r)
+		if c != nil {
+			sc = c.Scope()
 		}
 		secret, err := s.cfg.Keys(ctx, sc.AccessKeyID)
 		if errors.Is(err, ErrUnknownKey) {
@@ -183,21 +209,25 @@ func (s *server) authenticate(r *http.Request, body []byte, service string, unsi
 	if unsignedBody && r.Header.Get("X-Amz-Content-Sha256") == "UNSIGNED-PAYLOAD" {
 		body = nil
 	}
-	signed, err := s.cfg.Verifier.Verify(r, body, s.cfg.Keys)
-	if err == nil && signed.Service != service {
+	signed, err := c.Verify(r, body, s.cfg.Keys)
+	switch {
+	case err != nil:
+		return Signed{}, s.unproven(ctx, err)
+	case signed.Service != service:
 		return Signed{}, Exceptionf("InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", service)
-	}
-	if err == nil && !regionName(signed.Region) {
+	case !regionName(signed.Region):
 		return Signed{}, Exceptionf("InvalidSignatureException", "Credential should be scoped to a valid region.")
 	}
-	if err == nil {
-		return signed, nil
-	}
+	return signed, nil
+}
+
+// unproven lets out what a verifier says to the caller, and nothing else.
+func (s *server) unproven(ctx context.Context, err error) *Exception {
 	var ex *Exception
 	if errors.As(err, &ex) && IsCommon(ex.Code) && ex.Code != internalFailure {
-		return Signed{}, ex
+		return ex
 	}
-	return Signed{}, s.internal(ctx, nil, fmt.Errorf("verifying a signature: %w", err))
+	return s.internal(ctx, nil, fmt.Errorf("verifying a signature: %w", err))
 }
 
 func sourceOf(r *http.Request) string {

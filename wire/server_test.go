@@ -26,6 +26,8 @@ import (
 
 var testNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
+var silent = slog.New(slog.DiscardHandler)
+
 // bench is a server with one account, a log and a record of what After saw.
 type bench struct {
 	http.Handler

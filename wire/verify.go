@@ -42,16 +42,22 @@ type Signed struct {
 
 // Verifier checks SigV4 signatures; package sigv4 implements it.
 type Verifier interface {
-	// Scope reads the credential scope without checking anything, so that a
-	// request can be routed and a bad signature answered in its protocol.
-	// ok is false when the request carries no SigV4 credential.
-	Scope(r *http.Request) (sc Scope, ok bool)
-	// Verify checks the signature over r and body, the clock skew and the
-	// session token. Failures are *Exception with one of the common codes
-	// (MissingAuthenticationTokenException, IncompleteSignatureException,
-	// InvalidSignatureException, UnrecognizedClientException,
-	// ExpiredTokenException, …). body is nil when unsignedBody allows the
-	// payload hash header to be taken as it stands.
+	// Claim reads what a request says about its signature, without checking
+	// anything that needs a key, so that the request can be routed and a bad
+	// signature answered in its protocol. Failures are *Exception with one of
+	// the common codes (MissingAuthenticationTokenException,
+	// IncompleteSignatureException, …).
+	Claim(r *http.Request) (Claim, error)
+}
+
+// Claim is the credential of one request.
+type Claim interface {
+	Scope() Scope
+	// Verify checks the signature over r, which is the request the claim was
+	// read from, and its body, the clock skew and the session token. Failures
+	// are *Exception with one of the common codes (InvalidSignatureException,
+	// UnrecognizedClientException, ExpiredTokenException, …). body is nil when
+	// the payload hash header may be taken as it stands.
 	Verify(r *http.Request, body []byte, keys Keys) (Signed, error)
 }
 

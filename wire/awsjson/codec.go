@@ -41,12 +41,12 @@ func (Codec) Decode(r *wire.Request) (map[string]any, error) {
 }
 
 // Encode implements wire.Codec.
-func (Codec) Encode(r *wire.Request, out map[string]any) (*wire.Response, error) {
-	body, err := Append(nil, out, r.Op.Output)
+func (Codec) Encode(r *wire.Request, out any) (*wire.Response, error) {
+	body, err := Append(r.Room, out, r.Op.Output)
 	if err != nil {
 		return nil, err
 	}
-	return &wire.Response{Status: http.StatusOK, Header: header(), Body: body}, nil
+	return &wire.Response{Status: http.StatusOK, Header: header(), Body: body, Reuse: true}, nil
 }
 
 // EncodeError implements wire.Codec. Modelled exceptions carry their text in

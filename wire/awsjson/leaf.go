@@ -3,7 +3,6 @@ package awsjson
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"math"
 	"math/big"
 	"strconv"
@@ -128,15 +127,21 @@ func epoch(v string) (any, error) {
 }
 
 // Epoch writes a time as seconds with up to three decimals.
-func Epoch(t time.Time) string {
+func Epoch(t time.Time) string { return string(appendEpoch(nil, t)) }
+
+func appendEpoch(dst []byte, t time.Time) []byte {
 	ms := t.UnixMilli()
-	sign := ""
 	if ms < 0 {
-		sign, ms = "-", -ms
+		dst, ms = append(dst, '-'), -ms
 	}
-	s := sign + strconv.FormatInt(ms/1000, 10)
-	if frac := ms % 1000; frac != 0 {
-		s += strings.TrimRight(fmt.Sprintf(".%03d", frac), "0")
+	dst = strconv.AppendInt(dst, ms/1000, 10)
+	frac := ms % 1000
+	if frac == 0 {
+		return dst
 	}
-	return s
+	dst = append(dst, '.', byte('0'+frac/100), byte('0'+frac/10%10), byte('0'+frac%10))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
 }

@@ -2,9 +2,7 @@ package awsjson
 
 import (
 	"encoding/base64"
-	"fmt"
 	"math"
-	"sort"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -12,92 +10,62 @@ import (
 	"slipway/wire/shape"
 )
 
-// Append writes a tree of shape s as JSON, members in the model's order. Only
-// members that travel in the document (shape.Body) are written. A tree that
-// does not fit its shape is a bug and an error.
-func Append(dst []byte, tree any, s *shape.Shape) ([]byte, error) {
-	var err error
-	switch v := tree.(type) {
-	case map[string]any:
-		if s.Kind == shape.Structure {
-			return appendStruct(dst, v, s)
-		}
-		return appendMap(dst, v, s)
-	case []any:
-		if s.Kind != shape.List {
-			return nil, shape.Mismatch(s, tree)
-		}
-		dst = append(dst, '[')
-		for i, e := range v {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			if dst, err = Append(dst, e, s.Elem); err != nil {
-				return nil, err
-			}
-		}
-		return append(dst, ']'), nil
-	case string:
-		return AppendString(dst, v), nil
-	case bool:
-		return strconv.AppendBool(dst, v), nil
-	case int64:
-		return strconv.AppendInt(dst, v, 10), nil
-	case float64:
-		return appendFloat(dst, v), nil
-	case time.Time:
-		return append(dst, Epoch(v)...), nil
-	case []byte:
-		dst = append(dst, '"')
-		dst = base64.StdEncoding.AppendEncode(dst, v)
-		return append(dst, '"'), nil
+// Append writes a struct or tree of shape s as JSON, members in the model's
+// order. Only members that travel in the document (shape.Body) are written. A
+// value that does not fit its shape is a bug and an error.
+func Append(dst []byte, v any, s *shape.Shape) ([]byte, error) {
+	w := writer{dst}
+	if err := shape.Walk(v, s, &w); err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("awsjson: %s: cannot write a %T", s.Name, tree)
+	return w.dst, nil
 }
 
-func appendStruct(dst []byte, m map[string]any, s *shape.Shape) ([]byte, error) {
-	dst = append(dst, '{')
-	first := true
-	for i := range s.Members {
-		mem := &s.Members[i]
-		x, ok := m[mem.Name]
-		if !ok || x == nil || mem.In != shape.Body {
-			continue
-		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = append(AppendString(dst, mem.Wire), ':')
-		var err error
-		if dst, err = Append(dst, x, mem.Shape); err != nil {
-			return nil, err
-		}
+// writer is the shape.Sink that writes JSON.
+type writer struct{ dst []byte }
+
+func (w *writer) Struct(*shape.Shape, int) { w.dst = append(w.dst, '{') }
+func (w *writer) Map(*shape.Shape, int)    { w.dst = append(w.dst, '{') }
+func (w *writer) List(*shape.Shape, int)   { w.dst = append(w.dst, '[') }
+
+func (w *writer) End(s *shape.Shape) {
+	if s.Kind == shape.List {
+		w.dst = append(w.dst, ']')
+	} else {
+		w.dst = append(w.dst, '}')
 	}
-	return append(dst, '}'), nil
 }
 
-func appendMap(dst []byte, m map[string]any, s *shape.Shape) ([]byte, error) {
-	if s.Kind != shape.Map {
-		return nil, shape.Mismatch(s, m)
+// Member names are the model's: nothing in them needs an escape.
+func (w *writer) Member(m *shape.Member, first bool) {
+	if first {
+		w.dst = append(append(append(w.dst, '"'), m.Wire...), '"', ':')
+	} else {
+		w.dst = append(append(append(w.dst, ',', '"'), m.Wire...), '"', ':')
 	}
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+}
+
+func (w *writer) Key(k string, first bool) {
+	w.Elem(first)
+	w.dst = append(AppendString(w.dst, k), ':')
+}
+
+func (w *writer) Elem(first bool) {
+	if !first {
+		w.dst = append(w.dst, ',')
 	}
-	sort.Strings(keys)
-	dst = append(dst, '{')
-	for i, k := range keys {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(AppendString(dst, k), ':')
-		var err error
-		if dst, err = Append(dst, m[k], s.Elem); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, '}'), nil
+}
+
+func (w *writer) String(v string)  { w.dst = AppendString(w.dst, v) }
+func (w *writer) Bool(v bool)      { w.dst = strconv.AppendBool(w.dst, v) }
+func (w *writer) Int(v int64)      { w.dst = strconv.AppendInt(w.dst, v, 10) }
+func (w *writer) Float(v float64)  { w.dst = appendFloat(w.dst, v) }
+func (w *writer) Time(v time.Time) { w.dst = appendEpoch(w.dst, v) }
+
+func (w *writer) Blob(v []byte) {
+	w.dst = append(w.dst, '"')
+	w.dst = base64.StdEncoding.AppendEncode(w.dst, v)
+	w.dst = append(w.dst, '"')
 }
 
 func appendFloat(dst []byte, f float64) []byte {
@@ -114,32 +82,45 @@ func appendFloat(dst []byte, f float64) []byte {
 
 const hexDigits = "0123456789abcdef"
 
+// plain marks the bytes that stand for themselves in a JSON string.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\' && c != 0x7f
+	}
+	return t
+}()
+
 // AppendString writes a JSON string; invalid UTF-8 becomes U+FFFD.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	start := 0 // of what is not yet written and needs no change
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c < utf8.RuneSelf {
-			switch {
-			case c == '"' || c == '\\':
-				dst = append(dst, '\\', c)
-			case c == '\n':
-				dst = append(dst, '\\', 'n')
-			case c < 0x20 || c == 0x7f:
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			default:
-				dst = append(dst, c)
-			}
+		if plain[c] {
 			i++
 			continue
 		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
+		n := 1
+		if c >= utf8.RuneSelf {
+			var r rune
+			if r, n = utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || n > 1 {
+				i += n
+				continue
+			}
+		}
+		dst = append(dst, s[start:i]...)
+		switch {
+		case c >= utf8.RuneSelf:
 			dst = append(dst, "\ufffd"...)
-		} else {
-			dst = append(dst, s[i:i+n]...)
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
 		i += n
+		start = i
 	}
-	return append(dst, '"')
+	return append(append(dst, s[start:]...), '"')
 }

@@ -40,5 +40,5 @@ func Verifier(now func() time.Time, services []*wire.Service) wire.Verifier {
 	for _, s := range services {
 		names = append(names, s.SigningName)
 	}
-	return sigv4.Verifier{Now: now, Services: names}
+	return sigv4.Verifier{Now: now, Services: names, Cache: new(sigv4.KeyCache)}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"slipway/wire"
+	"slipway/wire/shape"
 )
 
 // Codec is one of the two dialects; use EC2 or AWS.
@@ -26,7 +27,11 @@ func (c Codec) Protocol() wire.Protocol {
 }
 
 // Encode writes the answer document of a success.
-func (c Codec) Encode(r *wire.Request, out map[string]any) (*wire.Response, error) {
+func (c Codec) Encode(r *wire.Request, src any) (*wire.Response, error) {
+	out, err := shape.Tree(src, r.Op.Output)
+	if err != nil {
+		return nil, err
+	}
 	w := newWriter(c.ec2)
 	root := r.Op.Name + "Response"
 	w.openRoot(root, c.namespace(r.Service))

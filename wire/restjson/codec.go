@@ -71,7 +71,8 @@ func document(r *wire.Request, in *shape.Shape) (map[string]any, error) {
 	switch {
 	case p.Shape.Kind == shape.Blob:
 		// An absent payload and an empty one look alike; it is empty.
-		out[p.Name] = append([]byte{}, r.Body...)
+		// The body is nobody else's: blocks of half a megabyte are not copied.
+		out[p.Name] = r.Body
 	case p.Shape.Kind == shape.String:
 		out[p.Name] = string(r.Body)
 	case len(r.Body) > 0:
@@ -107,8 +108,12 @@ func hasDocument(s *shape.Shape) bool {
 }
 
 // Encode implements wire.Codec.
-func (Codec) Encode(r *wire.Request, out map[string]any) (*wire.Response, error) {
+func (Codec) Encode(r *wire.Request, src any) (*wire.Response, error) {
 	s := r.Op.Output
+	out, err := shape.Tree(src, s)
+	if err != nil {
+		return nil, err
+	}
 	res := &wire.Response{Status: r.Op.HTTP.Status, Header: http.Header{}}
 	if res.Status == 0 {
 		res.Status = http.StatusOK
@@ -116,7 +121,6 @@ func (Codec) Encode(r *wire.Request, out map[string]any) (*wire.Response, error)
 	if err := headers(res.Header, s, out); err != nil {
 		return nil, err
 	}
-	var err error
 	if s.Payload == "" {
 		if hasDocument(s) {
 			res.Header.Set("Content-Type", "application/json")

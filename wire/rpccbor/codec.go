@@ -70,12 +70,12 @@ func leaf(s *shape.Shape, raw any) (any, error) {
 
 // Encode implements wire.Codec. An empty result is an empty map, not an empty
 // body: every operation here has an output structure.
-func (Codec) Encode(r *wire.Request, out map[string]any) (*wire.Response, error) {
-	body, err := Append(nil, out, r.Op.Output)
+func (Codec) Encode(r *wire.Request, out any) (*wire.Response, error) {
+	body, err := Append(r.Room, out, r.Op.Output)
 	if err != nil {
 		return nil, err
 	}
-	return &wire.Response{Status: http.StatusOK, Header: header(), Body: body}, nil
+	return &wire.Response{Status: http.StatusOK, Header: header(), Body: body, Reuse: true}, nil
 }
 
 // EncodeError implements wire.Codec. __type is an absolute shape id where the
@@ -89,9 +89,9 @@ func (Codec) EncodeError(r *wire.Request, ex *wire.Exception) *wire.Response {
 		id = r.Service.ShapePrefix + "#" + id
 	}
 	tree, sh := ex.Document(r.Service)
-	body, err := appendStruct(nil, tree, sh, id)
+	body, err := appendTyped(tree, sh, id)
 	if err != nil { // the name of the error matters more than a bad field
-		body, _ = appendStruct(nil, map[string]any{}, sh, id)
+		body, _ = appendTyped(map[string]any{}, sh, id)
 	}
 	return &wire.Response{Status: ex.HTTPStatus(r.Service), Header: header(), Body: body}
 }

@@ -2,104 +2,68 @@ package rpccbor
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
-	"sort"
 	"strings"
 	"time"
 
 	"slipway/wire/shape"
 )
 
-// Append writes a tree of shape s, members in the model's order, definite
-// lengths, integers never as floats, times as tag 1. A tree that does not fit
-// its shape is a bug and an error.
-func Append(dst []byte, tree any, s *shape.Shape) ([]byte, error) {
-	switch v := tree.(type) {
-	case map[string]any:
-		if s.Kind == shape.Structure {
-			return appendStruct(dst, v, s, "")
-		}
-		return appendMap(dst, v, s)
-	case []any:
-		if s.Kind != shape.List {
-			return nil, shape.Mismatch(s, tree)
-		}
-		dst = appendHead(dst, majorArray, uint64(len(v)))
-		for _, e := range v {
-			var err error
-			if dst, err = Append(dst, e, s.Elem); err != nil {
-				return nil, err
-			}
-		}
-		return dst, nil
-	case string:
-		return appendText(dst, v), nil
-	case []byte:
-		return append(appendHead(dst, majorBytes, uint64(len(v))), v...), nil
-	case bool:
-		if v {
-			return append(dst, 0xf5), nil
-		}
-		return append(dst, 0xf4), nil
-	case int64:
-		return appendInt(dst, v), nil
-	case float64:
-		return appendFloat(dst, v), nil
-	case time.Time:
-		return appendTime(dst, v), nil
+// Append writes a struct or tree of shape s, members in the model's order,
+// definite lengths, integers never as floats, times as tag 1. A value that does
+// not fit its shape is a bug and an error.
+func Append(dst []byte, v any, s *shape.Shape) ([]byte, error) {
+	w := writer{dst: dst}
+	if err := shape.Walk(v, s, &w); err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("rpccbor: %s: cannot write a %T", s.Name, tree)
+	return w.dst, nil
 }
 
-// appendStruct writes a structure; a type that is not empty becomes its first
-// entry, "__type".
-func appendStruct(dst []byte, m map[string]any, s *shape.Shape, typ string) ([]byte, error) {
-	n := uint64(0)
-	for i := range s.Members {
-		if m[s.Members[i].Name] != nil {
-			n++
-		}
+// appendTyped writes a structure whose first entry is its type, "__type".
+func appendTyped(v any, s *shape.Shape, typ string) ([]byte, error) {
+	w := writer{typ: typ}
+	if err := shape.Walk(v, s, &w); err != nil {
+		return nil, err
 	}
-	if typ != "" {
-		n++
-	}
-	dst = appendHead(dst, majorMap, n)
-	if typ != "" {
-		dst = appendText(appendText(dst, "__type"), typ)
-	}
-	for i := range s.Members {
-		x := m[s.Members[i].Name]
-		if x == nil {
-			continue
-		}
-		dst = appendText(dst, s.Members[i].Wire)
-		var err error
-		if dst, err = Append(dst, x, s.Members[i].Shape); err != nil {
-			return nil, err
-		}
-	}
-	return dst, nil
+	return w.dst, nil
 }
 
-func appendMap(dst []byte, m map[string]any, s *shape.Shape) ([]byte, error) {
-	if s.Kind != shape.Map {
-		return nil, shape.Mismatch(s, m)
+// writer is the shape.Sink that writes CBOR.
+type writer struct {
+	dst []byte
+	typ string // of the outermost structure; empty once it is written
+}
+
+func (w *writer) Struct(_ *shape.Shape, members int) {
+	if w.typ == "" {
+		w.dst = appendHead(w.dst, majorMap, uint64(members))
+		return
 	}
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+	w.dst = appendHead(w.dst, majorMap, uint64(members)+1)
+	w.dst = appendText(appendText(w.dst, "__type"), w.typ)
+	w.typ = ""
+}
+
+func (w *writer) Map(_ *shape.Shape, n int)          { w.dst = appendHead(w.dst, majorMap, uint64(n)) }
+func (w *writer) List(_ *shape.Shape, n int)         { w.dst = appendHead(w.dst, majorArray, uint64(n)) }
+func (w *writer) End(*shape.Shape)                   {}
+func (w *writer) Member(m *shape.Member, first bool) { w.Key(m.Wire, first) }
+func (w *writer) Key(k string, _ bool)               { w.dst = appendText(w.dst, k) }
+func (w *writer) Elem(bool)                          {}
+
+func (w *writer) String(v string)  { w.dst = appendText(w.dst, v) }
+func (w *writer) Int(v int64)      { w.dst = appendInt(w.dst, v) }
+func (w *writer) Float(v float64)  { w.dst = appendFloat(w.dst, v) }
+func (w *writer) Time(v time.Time) { w.dst = appendTime(w.dst, v) }
+func (w *writer) Blob(v []byte)    { w.dst = append(appendHead(w.dst, majorBytes, uint64(len(v))), v...) }
+
+func (w *writer) Bool(v bool) {
+	if v {
+		w.dst = append(w.dst, 0xf5)
+	} else {
+		w.dst = append(w.dst, 0xf4)
 	}
-	sort.Strings(keys)
-	dst = appendHead(dst, majorMap, uint64(len(m)))
-	for _, k := range keys {
-		dst = appendText(dst, k)
-		var err error
-		if dst, err = Append(dst, m[k], s.Elem); err != nil {
-			return nil, err
-		}
-	}
-	return dst, nil
 }
 
 func appendHead(dst []byte, major byte, n uint64) []byte {

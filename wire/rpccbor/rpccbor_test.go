@@ -3,6 +3,7 @@ package rpccbor
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"math"
 	"reflect"
@@ -185,6 +186,10 @@ func again(dst []byte, v any) []byte {
 		}
 		return dst
 	}
-	dst, _ = Append(dst, v, &shape.Shape{Name: "Leaf"})
-	return dst
+	for kind := shape.String; kind <= shape.Blob; kind++ {
+		if out, err := Append(dst, v, &shape.Shape{Kind: kind}); err == nil {
+			return out
+		}
+	}
+	panic(fmt.Sprintf("no leaf: %T", v))
 }

@@ -3,8 +3,8 @@ package shape
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -63,34 +63,6 @@ func describe(v any) string {
 	return strings.ToLower(fmt.Sprintf("%T", v))
 }
 
-// GoField is the name of the Go field that holds the member.
-func (m *Member) GoField() string { return strings.ToUpper(m.Name[:1]) + m.Name[1:] }
-
-type planKey struct {
-	t reflect.Type
-	s *Shape
-}
-
-// plans caches, per Go type and structure shape, the index of each member's field.
-var plans sync.Map // planKey -> []int
-
-func planFor(t reflect.Type, s *Shape) ([]int, error) {
-	key := planKey{t, s}
-	if p, ok := plans.Load(key); ok {
-		return p.([]int), nil
-	}
-	p := make([]int, len(s.Members))
-	for i := range s.Members {
-		f, ok := t.FieldByName(s.Members[i].GoField())
-		if !ok || len(f.Index) != 1 {
-			return nil, fmt.Errorf("shape: %s has no field for %s.%s", t, s.Name, s.Members[i].Name)
-		}
-		p[i] = f.Index[0]
-	}
-	plans.Store(key, p)
-	return p, nil
-}
-
 // Bind fills dst, a pointer to the generated struct of s, from a tree. Members
 // that are absent stay nil; keys the shape does not have are ignored. A value
 // of the wrong type is a *TypeError; every other error is a bug in dst.
@@ -99,79 +71,88 @@ func Bind(tree map[string]any, s *Shape, dst any) error {
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fmt.Errorf("shape: cannot bind %s to %T", s.Name, dst)
 	}
-	return bind(tree, s, v.Elem())
-}
-
-func bind(tree any, s *Shape, v reflect.Value) error {
-	switch s.Kind {
-	case Structure:
-		return bindStruct(tree, s, v)
-	case List:
-		return bindList(tree, s, v)
-	case Map:
-		return bindMap(tree, s, v)
-	}
-	leaf, err := leafValue(tree, s)
+	p, err := planFor(v.Type().Elem(), s)
 	if err != nil {
 		return err
 	}
-	if !leaf.Type().AssignableTo(v.Type()) {
-		return fmt.Errorf("shape: %s does not fit into %s", s.Name, v.Type())
+	return bind(tree, p, v.Elem())
+}
+
+func bind(tree any, p *plan, v reflect.Value) error {
+	switch p.shape.Kind {
+	case Structure:
+		return bindStruct(tree, p, v)
+	case List:
+		return bindList(tree, p, v)
+	case Map:
+		return bindMap(tree, p, v)
 	}
-	v.Set(leaf)
+	leaf, err := leafValue(tree, p.shape)
+	if err != nil {
+		return err
+	}
+	switch x := leaf.(type) {
+	case string:
+		v.SetString(x)
+	case bool:
+		v.SetBool(x)
+	case int64:
+		v.SetInt(x)
+	case float64:
+		v.SetFloat(x)
+	default:
+		v.Set(reflect.ValueOf(x))
+	}
 	return nil
 }
 
-func bindStruct(tree any, s *Shape, v reflect.Value) error {
+func bindStruct(tree any, p *plan, v reflect.Value) error {
 	m, ok := tree.(map[string]any)
 	if !ok {
-		return mismatch(s, tree)
+		return mismatch(p.shape, tree)
 	}
-	plan, err := planFor(v.Type(), s)
-	if err != nil {
-		return err
-	}
-	for i := range s.Members {
-		x := m[s.Members[i].Name]
+	for i := range p.fields {
+		f := &p.fields[i]
+		x := m[f.member.Name]
 		if x == nil {
 			continue
 		}
-		f := v.Field(plan[i])
-		if f.Kind() == reflect.Pointer {
-			f.Set(reflect.New(f.Type().Elem()))
-			f = f.Elem()
+		to := v.Field(f.index)
+		if f.pointer {
+			to.Set(reflect.New(f.plan.typ))
+			to = to.Elem()
 		}
-		if err := bind(x, s.Members[i].Shape, f); err != nil {
-			return at(s.Members[i].Name, err)
+		if err := bind(x, f.plan, to); err != nil {
+			return at(f.member.Name, err)
 		}
 	}
 	return nil
 }
 
-func bindList(tree any, s *Shape, v reflect.Value) error {
+func bindList(tree any, p *plan, v reflect.Value) error {
 	l, ok := tree.([]any)
 	if !ok {
-		return mismatch(s, tree)
+		return mismatch(p.shape, tree)
 	}
-	out := reflect.MakeSlice(v.Type(), len(l), len(l))
+	out := reflect.MakeSlice(p.typ, len(l), len(l))
 	for i, x := range l {
-		if err := bind(x, s.Elem, out.Index(i)); err != nil {
-			return at(fmt.Sprint(i+1), err)
+		if err := bind(x, p.elem, out.Index(i)); err != nil {
+			return at(strconv.Itoa(i+1), err)
 		}
 	}
 	v.Set(out)
 	return nil
 }
 
-func bindMap(tree any, s *Shape, v reflect.Value) error {
+func bindMap(tree any, p *plan, v reflect.Value) error {
 	m, ok := tree.(map[string]any)
 	if !ok {
-		return mismatch(s, tree)
+		return mismatch(p.shape, tree)
 	}
-	out := reflect.MakeMapWithSize(v.Type(), len(m))
+	out := reflect.MakeMapWithSize(p.typ, len(m))
 	for k, x := range m {
-		e := reflect.New(v.Type().Elem()).Elem()
-		if err := bind(x, s.Elem, e); err != nil {
+		e := reflect.New(p.elem.typ).Elem()
+		if err := bind(x, p.elem, e); err != nil {
 			return at(k, err)
 		}
 		out.SetMapIndex(reflect.ValueOf(k), e)
@@ -181,7 +162,7 @@ func bindMap(tree any, s *Shape, v reflect.Value) error {
 }
 
 // leafValue checks that a tree's leaf has the Go type its shape asks for.
-func leafValue(x any, s *Shape) (reflect.Value, error) {
+func leafValue(x any, s *Shape) (any, error) {
 	ok := false
 	switch s.Kind {
 	case String:
@@ -192,7 +173,7 @@ func leafValue(x any, s *Shape) (reflect.Value, error) {
 		_, ok = x.(int64)
 	case Float, Double:
 		if n, isInt := x.(int64); isInt {
-			x = float64(n)
+			return float64(n), nil
 		}
 		_, ok = x.(float64)
 	case Timestamp:
@@ -201,7 +182,7 @@ func leafValue(x any, s *Shape) (reflect.Value, error) {
 		_, ok = x.([]byte)
 	}
 	if !ok {
-		return reflect.Value{}, mismatch(s, x)
+		return nil, mismatch(s, x)
 	}
-	return reflect.ValueOf(x), nil
+	return x, nil
 }

@@ -21,44 +21,45 @@ const (
 )
 
 // canonicalRequest is step 1 of the algorithm. host and path are already canonical.
-func canonicalRequest(r *http.Request, host, path string, signed []string, payloadHash string) string {
-	var b strings.Builder
-	b.WriteString(r.Method)
-	b.WriteByte('\n')
-	b.WriteString(path)
-	b.WriteByte('\n')
-	b.WriteString(canonicalQuery(r.URL.RawQuery))
-	b.WriteByte('\n')
+func canonicalRequest(r *http.Request, host, path string, signed []string, payloadHash string) []byte {
+	b := make([]byte, 0, 1024)
+	b = append(append(b, r.Method...), '\n')
+	b = append(append(b, path...), '\n')
+	b = append(append(b, canonicalQuery(r.URL.RawQuery)...), '\n')
 	for _, name := range signed {
-		b.WriteString(name)
-		b.WriteByte(':')
-		b.WriteString(canonicalHeader(r, host, name))
-		b.WriteByte('\n')
+		b = append(append(b, name...), ':')
+		b = append(appendHeader(b, r, host, name), '\n')
 	}
-	b.WriteByte('\n')
-	b.WriteString(strings.Join(signed, ";"))
-	b.WriteByte('\n')
-	b.WriteString(payloadHash)
-	return b.String()
+	b = append(b, '\n')
+	for i, name := range signed {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+	}
+	b = append(b, '\n')
+	return append(b, payloadHash...)
 }
 
-// canonicalHeader folds all values of one header. net/http keeps three of them
+// appendHeader folds all values of one header. net/http keeps three of them
 // outside the header map.
-func canonicalHeader(r *http.Request, host, name string) string {
+func appendHeader(b []byte, r *http.Request, host, name string) []byte {
 	values := r.Header.Values(name)
 	switch {
 	case name == "host":
-		values = []string{host}
+		return append(b, squeeze(host)...)
 	case name == "content-length" && len(values) == 0 && r.ContentLength >= 0:
-		values = []string{strconv.FormatInt(r.ContentLength, 10)}
+		return strconv.AppendInt(b, r.ContentLength, 10)
 	case name == "transfer-encoding" && len(values) == 0:
 		values = r.TransferEncoding
 	}
-	folded := make([]string, len(values))
 	for i, v := range values {
-		folded[i] = squeeze(v)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, squeeze(v)...)
 	}
-	return strings.Join(folded, ",")
+	return b
 }
 
 // canonicalHosts lists the forms of the host that may have been signed. A
@@ -206,22 +207,25 @@ func escape(s string, keepSlash bool) string {
 }
 
 // stringToSign is step 2.
-func stringToSign(stamp, scope, canonical string) string {
-	return algorithm + "\n" + stamp + "\n" + scope + "\n" + hexHash([]byte(canonical))
+func stringToSign(stamp string, s Scope, canonical []byte) []byte {
+	b := make([]byte, 0, 192)
+	b = append(append(b, algorithm+"\n"...), stamp...)
+	b = append(append(append(b, '\n'), s.String()...), '\n')
+	sum := sha256.Sum256(canonical)
+	return hex.AppendEncode(b, sum[:])
 }
 
-// signature is steps 3 and 4.
-func signature(secret string, s Scope, toSign string) []byte {
-	k := mac([]byte("AWS4"+secret), s.Date)
-	k = mac(k, s.Region)
-	k = mac(k, s.Service)
-	k = mac(k, terminator)
-	return mac(k, toSign)
+// signingKey is step 3; step 4 is the mac of the string with it.
+func signingKey(secret string, s Scope) []byte {
+	k := mac([]byte("AWS4"+secret), []byte(s.Date))
+	k = mac(k, []byte(s.Region))
+	k = mac(k, []byte(s.Service))
+	return mac(k, []byte(terminator))
 }
 
-func mac(key []byte, data string) []byte {
+func mac(key, data []byte) []byte {
 	h := hmac.New(sha256.New, key)
-	h.Write([]byte(data))
+	h.Write(data)
 	return h.Sum(nil)
 }
 

@@ -87,30 +87,36 @@ func authQuery(raw string) (url.Values, bool) {
 	return v, v.Has("X-Amz-Signature") || v.Has("X-Amz-Algorithm") || v.Has("X-Amz-Credential")
 }
 
+// fieldNames are the parts of an Authorization header.
+var fieldNames = [...]string{"Credential", "Signature", "SignedHeaders"}
+
 func fromHeader(r *http.Request, auth string) (*proof, *Error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(auth), " ")
 	if name != algorithm {
 		return nil, unsupported(name)
 	}
-	fields := map[string]string{}
+	var values [len(fieldNames)]string
 	for part := range strings.SplitSeq(rest, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
 		}
 		k, v, ok := strings.Cut(part, "=")
-		if _, twice := fields[k]; !ok || twice {
+		i := slices.Index(fieldNames[:], k)
+		if !ok || i >= 0 && values[i] != "" {
 			return nil, refuse(Incomplete, "Authorization header has an invalid or repeated key=value pair.")
 		}
-		fields[k] = strings.TrimSpace(v)
+		if i >= 0 {
+			values[i] = strings.TrimSpace(v)
+		}
 	}
 	var missing []string
-	for _, k := range []string{"Credential", "Signature", "SignedHeaders"} {
-		if fields[k] == "" {
+	for i, k := range fieldNames {
+		if values[i] == "" {
 			missing = append(missing, "Authorization header requires '"+k+"' parameter.")
 		}
 	}
-	p := &proof{signature: fields["Signature"]}
+	p := &proof{signature: values[1]}
 	stamp, at, dateErr := headerTime(r)
 	if dateErr != "" {
 		missing = append(missing, dateErr)
@@ -125,7 +131,7 @@ func fromHeader(r *http.Request, auth string) (*proof, *Error) {
 	} else if len(tokens) == 1 {
 		p.token = tokens[0]
 	}
-	return p.complete(fields["Credential"], fields["SignedHeaders"])
+	return p.complete(values[0], values[2])
 }
 
 // headerTime prefers X-Amz-Date to Date, as the guide says.
@@ -207,7 +213,10 @@ func (p *proof) complete(credential, signed string) (*proof, *Error) {
 		return nil, refuse(Mismatch, "Credential should be scoped to a valid region.")
 	}
 	p.signed = strings.Split(signed, ";")
-	sorted := slices.IsSorted(p.signed) && len(slices.Compact(slices.Clone(p.signed))) == len(p.signed)
+	sorted := true
+	for i := 1; i < len(p.signed); i++ {
+		sorted = sorted && p.signed[i-1] < p.signed[i]
+	}
 	if !sorted || signed != strings.ToLower(signed) || len(p.signed) > maxSignedHeaders || p.signed[0] == "" {
 		return nil, refuse(Incomplete, "SignedHeaders must be a sorted list of distinct lower-case header names.")
 	}

@@ -16,26 +16,38 @@ type Verifier struct {
 	Now func() time.Time
 	// Services are the signing names that are served.
 	Services []string
+	// Cache may be nil.
+	Cache *KeyCache
 }
 
 var _ wire.Verifier = Verifier{}
 
-// Scope implements wire.Verifier. A malformed credential is not ok either:
-// Verify then says what is wrong with it.
-func (v Verifier) Scope(r *http.Request) (wire.Scope, bool) {
-	p, err := readProof(r)
-	if err != nil {
-		return wire.Scope{}, false
+// Claim implements wire.Verifier.
+func (v Verifier) Claim(r *http.Request) (wire.Claim, error) {
+	p, refused := readProof(r)
+	if refused != nil {
+		return nil, &wire.Exception{Code: refused.Code(), Message: refused.Message}
 	}
-	return wire.Scope{AccessKeyID: p.AccessKeyID, Date: p.Date, Region: p.Region, Service: p.Service, Presigned: p.presigned}, true
+	return claim{p, v}, nil
 }
 
-// Verify implements wire.Verifier. A nil body means that the operation lets the
+type claim struct {
+	*proof
+	v Verifier
+}
+
+// Scope implements wire.Claim.
+func (c claim) Scope() wire.Scope {
+	p := c.proof
+	return wire.Scope{AccessKeyID: p.AccessKeyID, Date: p.Date, Region: p.Region, Service: p.Service, Presigned: p.presigned}
+}
+
+// Verify implements wire.Claim. A nil body means that the operation lets the
 // signature leave it out; a payload hash other than UNSIGNED-PAYLOAD must be
 // that of the body all the same.
-func (v Verifier) Verify(r *http.Request, body []byte, keys wire.Keys) (wire.Signed, error) {
+func (c claim) Verify(r *http.Request, body []byte, keys wire.Keys) (wire.Signed, error) {
 	var secret wire.Secret
-	o := Options{Now: v.Now, Services: v.Services, AllowUnsignedPayload: body == nil}
+	o := Options{Now: c.v.Now, Services: c.v.Services, AllowUnsignedPayload: body == nil, Cache: c.v.Cache}
 	o.Lookup = func(ctx context.Context, id string) (Key, error) {
 		var err error
 		if secret, err = keys(ctx, id); err != nil {
@@ -49,15 +61,11 @@ func (v Verifier) Verify(r *http.Request, body []byte, keys wire.Keys) (wire.Sig
 		}
 		return Key{Secret: secret.Key, Token: secret.SessionToken}, nil
 	}
-	res, err := Verify(r, body, o)
-	if err == nil {
+	res, e := c.proof.verify(r, body, o)
+	switch {
+	case e == nil:
 		return wire.Signed{Secret: secret, Region: res.Region, Service: res.Service, Presigned: res.Presigned}, nil
-	}
-	var e *Error
-	if !errors.As(err, &e) {
-		return wire.Signed{}, err
-	}
-	if e.Reason == Failed {
+	case e.Reason == Failed:
 		// Not the caller's doing: the funnel logs it and hides it.
 		return wire.Signed{}, fmt.Errorf("looking up an access key: %w", e.Err)
 	}

@@ -3,6 +3,7 @@ package sigv4_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,14 @@ func TestWireVerifier(t *testing.T) {
 	good := keys(wire.Secret{Key: exampleSecret, Identity: wire.Identity{Account: "123456789012"}}, nil)
 	lookup := errors.New("disk")
 
-	got, err := v.Verify(signed(t, example, "b"), []byte("b"), good)
+	verify := func(r *http.Request, body []byte, k wire.Keys) (wire.Signed, error) {
+		c, err := v.Claim(r)
+		if err != nil {
+			return wire.Signed{}, err
+		}
+		return c.Verify(r, body, k)
+	}
+	got, err := verify(signed(t, example, "b"), []byte("b"), good)
 	if err != nil || got.Secret.Identity.Account != "123456789012" || got.Region != "eu-central-1" || got.Service != "service" {
 		t.Fatal(got, err)
 	}
@@ -36,7 +44,7 @@ func TestWireVerifier(t *testing.T) {
 		{"cut off", good, nil, "InvalidSignatureException"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := v.Verify(signed(t, example, "b"), c.body, c.keys)
+			_, err := verify(signed(t, example, "b"), c.body, c.keys)
 			var ex *wire.Exception
 			switch {
 			case c.code == "" && !errors.Is(err, lookup):
@@ -46,15 +54,34 @@ func TestWireVerifier(t *testing.T) {
 			}
 		})
 	}
-	sc, ok := v.Scope(signed(t, example, ""))
-	if !ok || sc.Service != "service" || sc.Presigned {
-		t.Error(sc, ok)
+	c, err := v.Claim(signed(t, example, ""))
+	if err != nil || c.Scope().Service != "service" || c.Scope().Presigned {
+		t.Error(c, err)
 	}
-	if _, ok := v.Scope(parse(t, "GET / HTTP/1.1\nHost: x")); ok {
-		t.Error("a scope from nowhere")
+	if _, err := v.Claim(parse(t, "GET / HTTP/1.1\nHost: x")); err == nil {
+		t.Error("a claim from nowhere")
 	}
 	r := parse(t, "GET / HTTP/1.1\nHost: x\nAuthorization: "+strings.Repeat("A", 500))
-	if _, err := v.Verify(r, []byte{}, good); err == nil || len(err.Error()) > 300 {
+	if _, err := verify(r, []byte{}, good); err == nil || len(err.Error()) > 300 {
 		t.Error(err)
+	}
+}
+
+func TestKeyCache(t *testing.T) {
+	cache := new(sigv4.KeyCache)
+	ask := func(secret string) error {
+		o := exampleOptions()
+		o.Cache = cache
+		o.Lookup = func(context.Context, string) (sigv4.Key, error) { return sigv4.Key{Secret: secret}, nil }
+		_, err := sigv4.Verify(signed(t, example, "b"), []byte("b"), o)
+		return err
+	}
+	for range 3 {
+		if err := ask("another"); err == nil {
+			t.Error("a wrong secret is right")
+		}
+		if err := ask(exampleSecret); err != nil {
+			t.Error(err)
+		}
 	}
 }

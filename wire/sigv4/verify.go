@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
@@ -45,6 +46,8 @@ type Options struct {
 	// AllowUnsignedPayload accepts UNSIGNED-PAYLOAD, for operations that carry
 	// a checksum of their own (EBS PutSnapshotBlock).
 	AllowUnsignedPayload bool
+	// Cache remembers derived keys; nil derives them every time.
+	Cache *KeyCache
 }
 
 // Result is who a verified request is from.
@@ -68,6 +71,14 @@ func Verify(r *http.Request, body []byte, o Options) (Result, error) {
 	if refused != nil {
 		return Result{}, refused
 	}
+	res, refused := p.verify(r, body, o)
+	if refused != nil {
+		return Result{}, refused
+	}
+	return res, nil
+}
+
+func (p *proof) verify(r *http.Request, body []byte, o Options) (Result, *Error) {
 	now := o.Now().UTC()
 	if refused := p.check(r, now, o.Services); refused != nil {
 		return Result{}, refused
@@ -80,7 +91,7 @@ func Verify(r *http.Request, body []byte, o Options) (Result, error) {
 	if refused != nil {
 		return Result{}, refused
 	}
-	hash := matching(r, p, key.Secret, hashes)
+	hash := matching(r, p, o.Cache, key.Secret, hashes)
 	if hash == "" {
 		return Result{}, refuse(Mismatch, mismatchText)
 	}
@@ -97,7 +108,7 @@ func Verify(r *http.Request, body []byte, o Options) (Result, error) {
 
 // check is everything that needs no key: time, scope, signed headers.
 func (p *proof) check(r *http.Request, now time.Time, services []string) *Error {
-	if day := p.at.UTC().Format(dateFormat); p.Date != day {
+	if day := p.at.UTC().AppendFormat(make([]byte, 0, len(dateFormat)), dateFormat); p.Date != string(day) {
 		return refuse(Mismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.",
 			clip(p.Date), day, p.stamp)
 	}
@@ -122,8 +133,12 @@ func (p *proof) check(r *http.Request, now time.Time, services []string) *Error 
 	// An unsigned X-Amz-* header could have been put there by anyone, and they
 	// choose operations, lengths and checksums.
 	for name := range r.Header {
-		if l := strings.ToLower(name); strings.HasPrefix(l, "x-amz-") && !slices.Contains(p.signed, l) {
-			return refuse(Mismatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", clip(l))
+		const prefix = "X-Amz-"
+		if len(name) < len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
+			continue
+		}
+		if !slices.ContainsFunc(p.signed, func(s string) bool { return strings.EqualFold(s, name) }) {
+			return refuse(Mismatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", clip(strings.ToLower(name)))
 		}
 	}
 	return nil
@@ -167,18 +182,23 @@ func payloadHashes(r *http.Request, body []byte, presigned bool, o Options) ([]s
 }
 
 // matching returns the payload hash with which the signature is right, or "".
-func matching(r *http.Request, p *proof, secret string, hashes []string) string {
+func matching(r *http.Request, p *proof, cache *KeyCache, secret string, hashes []string) string {
 	given, err := hex.DecodeString(p.signature)
-	if err != nil || len(given) != 32 {
+	if err != nil || len(given) != sha256.Size {
 		return ""
 	}
+	key, cached := cache.find(secret, p.Scope)
 	for _, host := range canonicalHosts(r) {
 		for _, path := range canonicalPaths(r.URL) {
 			for _, hash := range hashes {
-				toSign := stringToSign(p.stamp, p.Scope.String(), canonicalRequest(r, host, path, p.signed, hash))
-				if subtle.ConstantTimeCompare(given, signature(secret, p.Scope, toSign)) == 1 {
-					return hash
+				toSign := stringToSign(p.stamp, p.Scope, canonicalRequest(r, host, path, p.signed, hash))
+				if subtle.ConstantTimeCompare(given, mac(key, toSign)) != 1 {
+					continue
 				}
+				if !cached {
+					cache.remember(secret, p.Scope, key)
+				}
+				return hash
 			}
 		}
 	}

@@ -1,0 +1,197 @@
+package shape
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Sink is told a document piece by piece, in the model's order. Every value is
+// one leaf call, or one of Struct, List and Map followed by its parts and End.
+type Sink interface {
+	Struct(s *Shape, members int)
+	Member(m *Member, first bool) // its value follows
+	List(s *Shape, length int)
+	Elem(first bool) // its value follows
+	Map(s *Shape, length int)
+	Key(k string, first bool) // its value follows; keys are sorted
+	End(s *Shape)
+
+	String(v string)
+	Bool(v bool)
+	Int(v int64)
+	Float(v float64)
+	Time(v time.Time)
+	Blob(v []byte)
+}
+
+// Walk tells sink what is in src: a tree or a part of one, a generated struct
+// or a pointer to one (nil is an empty structure). Only members that are set and travel in the
+// document (Body) are told. Errors mean that src does not fit s, which is a bug.
+func Walk(src any, s *Shape, sink Sink) error {
+	switch src.(type) {
+	case map[string]any, []any, string, bool, int64, float64, time.Time, []byte:
+		return walkTree(src, s, sink)
+	}
+	v, ok, err := structOf(src)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		sink.Struct(s, 0)
+		sink.End(s)
+		return nil
+	}
+	p, err := planFor(v.Type(), s)
+	if err != nil {
+		return err
+	}
+	walk(v, p, sink)
+	return nil
+}
+
+func walk(v reflect.Value, p *plan, sink Sink) {
+	switch p.shape.Kind {
+	case String:
+		sink.String(v.String())
+	case Boolean:
+		sink.Bool(v.Bool())
+	case Integer, Long:
+		sink.Int(v.Int())
+	case Float, Double:
+		sink.Float(v.Float())
+	case Timestamp:
+		sink.Time(timeIn(v))
+	case Blob:
+		sink.Blob(v.Bytes())
+	case Structure:
+		walkStruct(v, p, sink)
+	case List:
+		n := v.Len()
+		sink.List(p.shape, n)
+		for i := range n {
+			sink.Elem(i == 0)
+			walk(v.Index(i), p.elem, sink)
+		}
+		sink.End(p.shape)
+	case Map:
+		sink.Map(p.shape, v.Len())
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for i, k := range keys {
+			sink.Key(k.String(), i == 0)
+			walk(v.MapIndex(k), p.elem, sink)
+		}
+		sink.End(p.shape)
+	}
+}
+
+func walkStruct(v reflect.Value, p *plan, sink Sink) {
+	n := 0
+	for i := range p.fields {
+		if f := &p.fields[i]; f.member.In == Body && !v.Field(f.index).IsNil() {
+			n++
+		}
+	}
+	sink.Struct(p.shape, n)
+	first := true
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.member.In != Body {
+			continue
+		}
+		x, set := f.get(v)
+		if !set {
+			continue
+		}
+		sink.Member(f.member, first)
+		first = false
+		walk(x, f.plan, sink)
+	}
+	sink.End(p.shape)
+}
+
+func walkTree(tree any, s *Shape, sink Sink) error {
+	switch x := tree.(type) {
+	case map[string]any:
+		if s.Kind == Structure {
+			return walkTreeStruct(x, s, sink)
+		}
+		return walkTreeMap(x, s, sink)
+	case []any:
+		if s.Kind != List {
+			return mismatch(s, tree)
+		}
+		sink.List(s, len(x))
+		for i, e := range x {
+			sink.Elem(i == 0)
+			if err := walkTree(e, s.Elem, sink); err != nil {
+				return err
+			}
+		}
+		sink.End(s)
+		return nil
+	}
+	leaf, err := leafValue(tree, s)
+	if err != nil {
+		return fmt.Errorf("shape: %s: %w", s.Name, err)
+	}
+	switch x := leaf.(type) {
+	case string:
+		sink.String(x)
+	case bool:
+		sink.Bool(x)
+	case int64:
+		sink.Int(x)
+	case float64:
+		sink.Float(x)
+	case time.Time:
+		sink.Time(x)
+	case []byte:
+		sink.Blob(x)
+	}
+	return nil
+}
+
+func walkTreeStruct(m map[string]any, s *Shape, sink Sink) error {
+	n := 0
+	for i := range s.Members {
+		if s.Members[i].In == Body && m[s.Members[i].Name] != nil {
+			n++
+		}
+	}
+	sink.Struct(s, n)
+	first := true
+	for i := range s.Members {
+		mem := &s.Members[i]
+		x := m[mem.Name]
+		if x == nil || mem.In != Body {
+			continue
+		}
+		sink.Member(mem, first)
+		first = false
+		if err := walkTree(x, mem.Shape, sink); err != nil {
+			return err
+		}
+	}
+	sink.End(s)
+	return nil
+}
+
+func walkTreeMap(m map[string]any, s *Shape, sink Sink) error {
+	if s.Kind != Map {
+		return mismatch(s, m)
+	}
+	sink.Map(s, len(m))
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		sink.Key(k, i == 0)
+		if err := walkTree(m[k], s.Elem, sink); err != nil {
+			return err
+		}
+	}
+	sink.End(s)
+	return nil
+}
