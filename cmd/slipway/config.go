@@ -31,8 +31,15 @@ type ServeConfig struct {
 	BootStall      time.Duration // without anything new on the screen before a system runs; 0: by the kind of host
 	ImportRules    string        // "aws" or "open"
 	DevCredentials bool          // any access key is the default account, unverified
-	LogLevel       string        // debug, info, warn, error
-	LogFormat      string        // text or json
+	TLSCert        string        // PEM files; "" for plain HTTP
+	TLSKey         string
+	TLSSelfSigned  bool   // make a certificate in the data directory and use it
+	PublicURL      string // origin of every URL handed out; "" is the listening address
+	TrustedProxies []netip.Prefix
+	Limits         throttle.Limits
+	AuditKeep      int    // days
+	LogLevel       string // debug, info, warn, error
+	LogFormat      string // text or json
 }
 
 // DefaultServeConfig is the configuration of `slipway serve` without flags.
