@@ -15,6 +15,7 @@ import (
 	"slipway/disk/facts"
 	"slipway/disk/rules"
 	"slipway/domain"
+	"slipway/fault"
 	"slipway/store"
 	"slipway/store/sqlite"
 	"slipway/work"
@@ -387,5 +388,20 @@ func TestDiskOfZerosFails(t *testing.T) {
 	img := get[domain.Image](t, r.store, key)
 	if img.State != domain.ImageFailed || img.Reason.Code != "IMAGE_IMPORT_FAILURE" || len(img.Errors) == 0 || img.Errors[0].Code != "VALIDATION_ERROR" {
 		t.Fatalf("image: %s %+v %+v", img.State, img.Reason, img.Errors)
+	}
+}
+
+func TestKilledInspectionLooksAgain(t *testing.T) {
+	r := newRig(t)
+	seen := 0
+	r.world.Inspect = func(context.Context, string) (facts.Facts, error) {
+		if seen++; seen == 1 {
+			return facts.Facts{}, fault.New(fault.Unavailable, "The inspection of the disk was killed.")
+		}
+		return r.facts, nil
+	}
+	r.sealed()
+	if d := get[domain.Disk](t, r.store, domain.DiskKey(r.digest.String())); seen != 2 || d.Problem != "" || d.Facts == nil {
+		t.Errorf("after %d looks: %+v", seen, d)
 	}
 }

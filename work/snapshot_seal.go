@@ -90,6 +90,9 @@ func (w *World) facts(ctx context.Context, digest string) (f *facts.Facts, probl
 		if ctx.Err() != nil {
 			return nil, "", context.Cause(ctx)
 		}
+		if fault.Is(ierr, fault.Unavailable) {
+			return nil, "", ierr // the host's trouble, not the disk's: the step runs again
+		}
 		d, err = edit(ctx, w.Store, key, func(_ store.Tx, d *domain.Disk) error {
 			d.Inspector, d.Facts, d.Problem = facts.Version, nil, ""
 			if ierr != nil {
