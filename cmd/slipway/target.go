@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -62,18 +64,26 @@ func fromDataDir(dir string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
+	client, err := httpClient(c.CABundle)
+	if err != nil {
+		return nil, err
+	}
 	// Built by hand, so that nothing in ~/.aws can change it.
 	return &target{
 		Endpoint: c.Endpoint, Source: dir,
 		Config: aws.Config{
-			Region: c.Region, BaseEndpoint: aws.String(c.Endpoint), HTTPClient: httpClient(),
+			Region: c.Region, BaseEndpoint: aws.String(c.Endpoint), HTTPClient: client,
 			Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, ""),
 		},
 	}, nil
 }
 
 func fromEnvironment(ctx context.Context) (*target, error) {
-	opts := []func(*config.LoadOptions) error{config.WithHTTPClient(httpClient())}
+	client, err := httpClient(os.Getenv("AWS_CA_BUNDLE"))
+	if err != nil {
+		return nil, err
+	}
+	opts := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
 	key, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	endpoint := strings.TrimRight(os.Getenv("AWS_ENDPOINT_URL"), "/")
 	if key != "" && secret != "" {
@@ -99,15 +109,30 @@ func fromEnvironment(ctx context.Context) (*target, error) {
 }
 
 // httpClient keeps as many connections as a parallel transfer uses and lets a
-// whole 512 KiB block through in few system calls.
-func httpClient() *http.Client {
+// whole 512 KiB block through in few system calls. bundle is a PEM file of
+// authorities to trust besides the system's; "" for none.
+func httpClient(bundle string) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 64
 	t.WriteBufferSize = 128 << 10
 	t.ReadBufferSize = 128 << 10
 	t.ResponseHeaderTimeout = time.Minute
 	t.ForceAttemptHTTP2 = false
-	return &http.Client{Transport: t}
+	if bundle != "" {
+		pem, err := os.ReadFile(bundle)
+		if err != nil {
+			return nil, fmt.Errorf("read the authorities to trust: %w", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate", bundle)
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return &http.Client{Transport: t}, nil
 }
 
 // once makes SDK clients of cfg send each request once: whoever retries knows
