@@ -4,9 +4,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"regexp"
 
 	"slipway/cmd/slipway/internal/transfer"
 )
+
+// amiName is what EC2 takes as a name. Checked here too, since EC2 sees it only
+// after the upload.
+var amiName = regexp.MustCompile(`^[a-zA-Z0-9()\[\] ./\-'@_]{3,128}$`)
 
 func amiPush() *command {
 	return &command{
@@ -32,6 +37,9 @@ which may be AWS itself.`,
 				}
 				if o.Name == "" {
 					return &usageError{msg: "--name is missing"}
+				}
+				if !amiName.MatchString(o.Name) {
+					return &usageError{msg: fmt.Sprintf("--name is %q: it must have 3 to 128 letters, digits, spaces or ( ) [ ] . / - ' @ _", o.Name)}
 				}
 				if err := checkParallel(o.Parallel); err != nil {
 					return err

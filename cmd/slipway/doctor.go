@@ -88,9 +88,9 @@ func diagnose(checks []check) diagnosis {
 
 func printDiagnosis(io streams, d diagnosis) {
 	for _, c := range d.Checks {
-		fmt.Fprintf(io.out, "%-4s  %-12s %s\n", c.Level, c.Name, c.Found)
+		fmt.Fprintf(io.out, "%-4s  %-18s %s\n", c.Level, c.Name, c.Found)
 		if c.Remedy != "" && c.Level != levelOK {
-			fmt.Fprintf(io.out, "%19s%s\n", "", c.Remedy)
+			fmt.Fprintf(io.out, "%26s%s\n", "", c.Remedy)
 		}
 	}
 	if d.Apt != "" {

@@ -2,32 +2,36 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/exec"
+	"strings"
+
+	"slipway/compute/qemu"
 )
 
 // probeHost says what the machine offers to virtual machines.
 func probeHost(ctx context.Context) []check {
+	report := qemu.Probe(ctx)
 	var checks []check
-	program := func(name, level, why, remedy string, packages ...string) {
-		c := check{Name: name, Level: levelOK, Remedy: remedy, Packages: packages}
-		path, err := exec.LookPath(name)
-		if err != nil {
-			c.Level, c.Found = level, "not installed: "+why
-		} else {
-			c.Found = path
+	for _, c := range report.Checks {
+		k := check{Name: c.Name, Level: levelOK, Found: c.Detail, Remedy: c.Remedy}
+		switch {
+		case c.OK:
+		case c.Needed:
+			k.Level = levelFail
+		default:
+			k.Level = levelWarn
 		}
-		checks = append(checks, c)
+		checks = append(checks, k)
 	}
-	program("qemu-system-x86_64", levelFail, "no machine can be booted", "", "qemu-system-x86")
-	program("swtpm", levelFail, "no machine can have a TPM", "", "swtpm")
-	program("bwrap", levelWarn, "disk tools would run without a sandbox", "", "bubblewrap")
-	ovmf := check{Name: "OVMF", Level: levelFail, Found: "not installed: no machine can boot by UEFI", Packages: []string{"ovmf"}}
-	for _, p := range []string{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd"} {
-		if _, err := os.Stat(p); err == nil {
-			ovmf.Level, ovmf.Found = levelOK, p
-			break
+	if report.Apt != "" {
+		// The report's own line names the packages; diagnose prints one line
+		// for all checks.
+		_, names, _ := strings.Cut(report.Apt, "install ")
+		for i := range checks {
+			if checks[i].Level != levelOK && strings.HasPrefix(checks[i].Remedy, "apt-get install ") {
+				checks[i].Packages = strings.Fields(names)
+				break
+			}
 		}
 	}
-	return append(checks, ovmf)
+	return checks
 }

@@ -194,10 +194,10 @@ func TestPushResumes(t *testing.T) {
 		t.Fatalf("cut push: %v", err)
 	}
 	b.fault = nil
-	had := b.puts
+	// Of the five, three may have been on their way when it ended.
 	r, err := b.push(t.Context(), path, "cut")
-	if err != nil || !r.Resumed || had != 5 || b.puts > 10+4 || r.Blocks != 10 || len(b.snaps) != 1 {
-		t.Fatalf("%+v %v: %d puts, then %d", r, err, had, b.puts)
+	if err != nil || !r.Resumed || r.SentBytes > 8*BlockSize || r.Blocks != 10 || len(b.snaps) != 1 {
+		t.Fatalf("%+v %v", r, err)
 	}
 	// The image is removed and so is the snapshot: everything again.
 	b.images, b.snaps = nil, map[string]*fakeSnap{}
@@ -257,7 +257,7 @@ func TestTrouble(t *testing.T) {
 
 func TestPullResumes(t *testing.T) {
 	b := newBench(t)
-	path := b.disk(t, 1<<30, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	path := b.disk(t, 32<<20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 	r, err := b.push(t.Context(), path, "cut")
 	if err != nil {
 		t.Fatal(err)
