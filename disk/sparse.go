@@ -108,13 +108,15 @@ func syncDir(dir string) error {
 	return f.Sync()
 }
 
-// writeJSON puts v under path by a rename, durably.
+// writeJSON puts v under path by a rename, durably. The name in between is
+// always the same, so that a kill leaves nothing that a repetition does not
+// take away; no two goroutines write the same path.
 func writeJSON(path string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(path), ".new-"+filepath.Base(path)), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -66,15 +66,19 @@ func examine(disk *os.File) (*facts.Facts, error) {
 						f.Windows = w
 					}
 				}
-			case facts.Ext:
+			case facts.Ext, facts.XFS:
+				open := openExt
+				if p.FileSystem == facts.XFS {
+					open = openXFS
+				}
 				var l *facts.LinuxOS
-				l, problems, err = openLinux(openExt, disk, p)
+				l, problems, err = openLinux(open, disk, p)
 				if l != nil {
 					if linux++; f.Linux == nil {
 						f.Linux = l
 					}
 				}
-			case facts.XFS, facts.Btrfs, facts.LVM, facts.LUKS, facts.BitLocker, facts.ReFS:
+			case facts.Btrfs, facts.LVM, facts.LUKS, facts.BitLocker, facts.ReFS:
 				problems = []string{fmt.Sprintf("%s holds %s, which the inspection cannot read.", upper(partition(p)), fsWord(p.FileSystem))}
 			}
 			return err
@@ -124,7 +128,7 @@ func guard(fn func() error) (err error) {
 func upper(s string) string { return string(s[0]-'a'+'A') + s[1:] }
 
 func fsWord(fs string) string {
-	if w := map[string]string{facts.FAT: "FAT", facts.NTFS: "NTFS", facts.Ext: "ext4", facts.XFS: "XFS", facts.Btrfs: "btrfs",
+	if w := map[string]string{facts.FAT: "FAT", facts.NTFS: "NTFS", facts.Ext: "ext", facts.XFS: "XFS", facts.Btrfs: "btrfs",
 		facts.LVM: "LVM volumes", facts.LUKS: "LUKS encryption", facts.BitLocker: "BitLocker encryption", facts.ReFS: "ReFS"}[fs]; w != "" {
 		return w
 	}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
-	"strings"
 
 	"slipway/disk/facts"
 )
@@ -18,19 +16,15 @@ import (
 // the Linux kernel's Documentation/filesystems/ext4. Every loop is bounded.
 
 const (
-	extRoot       = 2    // inode of the root directory
-	extMaxNodes   = 4096 // of an extent tree
-	extMaxDepth   = 5    // of an extent tree, by its specification
-	extMaxEntries = 200_000
-	extMaxLinks   = 16
+	extRoot     = 2    // inode of the root directory
+	extMaxNodes = 4096 // of an extent tree
+	extMaxDepth = 5    // of an extent tree, by its specification
 
 	extIncompatMetaBG = 0x10
 	extIncompat64Bit  = 0x80
 	extFlagExtents    = 0x80000
 	extFlagInline     = 0x10000000
 )
-
-var errExt = errors.New("its structure is damaged")
 
 // extFS is one file system.
 type extFS struct {
@@ -63,31 +57,20 @@ func newExt(r io.ReaderAt) (linuxFS, error) {
 		x.descriptorSize = int64(le.Uint16(sb[254:]))
 	}
 	if shift > 6 || x.perGroup == 0 || x.inodeSize < 128 || x.inodeSize > 1024<<shift || x.descriptorSize < 32 || x.descriptorSize > 1024 {
-		return nil, errExt
+		return nil, errDamaged
 	}
 	if incompat&extIncompatMetaBG != 0 {
 		return nil, errors.New("it spreads its group descriptors (meta_bg), which is not supported")
 	}
 	x.block = 1024 << shift
-	return x, nil
+	return tree{x}, nil
 }
 
-// extInode is an inode with what stands behind it.
-type extInode struct {
-	mode  uint16
-	size  int64
-	flags uint32
-	i     []byte // the 60 bytes of i_block
-	extra []byte // what follows the fixed part, where inline data continues
-}
+func (x *extFS) root() int64 { return extRoot }
 
-func (n *extInode) isDir() bool  { return n.mode&0xF000 == 0x4000 }
-func (n *extInode) isLink() bool { return n.mode&0xF000 == 0xA000 }
-func (n *extInode) isFile() bool { return n.mode&0xF000 == 0x8000 }
-
-func (x *extFS) inode(number int64) (*extInode, error) {
+func (x *extFS) inode(number int64) (*node, error) {
 	if number < 1 || number > x.inodes {
-		return nil, errExt
+		return nil, errDamaged
 	}
 	group, index := (number-1)/x.perGroup, (number-1)%x.perGroup
 	d := make([]byte, x.descriptorSize)
@@ -103,7 +86,7 @@ func (x *extFS) inode(number int64) (*extInode, error) {
 	if _, err := x.r.ReadAt(b, table*x.block+index*x.inodeSize); err != nil {
 		return nil, err
 	}
-	n := &extInode{mode: le.Uint16(b), size: int64(le.Uint32(b[4:])), flags: le.Uint32(b[32:]), i: b[40:100], extra: b[128:]}
+	n := &node{mode: le.Uint16(b), size: int64(le.Uint32(b[4:])), flags: le.Uint32(b[32:]), fork: b[40:100], extra: b[128:]}
 	if n.isFile() {
 		n.size |= int64(le.Uint32(b[108:])) << 32
 	}
@@ -111,7 +94,7 @@ func (x *extFS) inode(number int64) (*extInode, error) {
 }
 
 // read returns the content of an inode.
-func (x *extFS) read(n *extInode) ([]byte, error) {
+func (x *extFS) read(n *node) ([]byte, error) {
 	if n.size < 0 || n.size > maxText {
 		return nil, fmt.Errorf("a file or directory of it has more than %d bytes", int64(maxText))
 	}
@@ -119,13 +102,13 @@ func (x *extFS) read(n *extInode) ([]byte, error) {
 		return x.inline(n)
 	}
 	if n.isLink() && n.size < 60 {
-		return n.i[:n.size], nil
+		return n.fork[:n.size], nil
 	}
 	out := make([]byte, n.size)
 	budget := 2 * (n.size/x.block + 1) // entries that overlap cannot make us read for ever
 	put := func(logical, physical, count int64) error {
 		if budget -= min(count, n.size/x.block+1); budget < 0 {
-			return errExt
+			return errDamaged
 		}
 		for at := logical * x.block; count > 0 && at < n.size; at, physical, count = at+x.block, physical+1, count-1 {
 			if _, err := x.r.ReadAt(out[at:min(at+x.block, n.size)], physical*x.block); err != nil {
@@ -136,24 +119,24 @@ func (x *extFS) read(n *extInode) ([]byte, error) {
 	}
 	if n.flags&extFlagExtents != 0 {
 		left := int64(extMaxNodes)
-		return out, x.extents(n.i, extMaxDepth, &left, put)
+		return out, x.extents(n.fork, extMaxDepth, &left, put)
 	}
-	return out, x.indirect(n.i, (n.size+x.block-1)/x.block, put)
+	return out, x.indirect(n.fork, (n.size+x.block-1)/x.block, put)
 }
 
 // inline is content inside the inode: 60 bytes, and more in the extended
 // attribute system.data when it is the first one there.
-func (x *extFS) inline(n *extInode) ([]byte, error) {
+func (x *extFS) inline(n *node) ([]byte, error) {
 	if n.size <= 60 {
-		return n.i[:n.size], nil
+		return n.fork[:n.size], nil
 	}
-	out := append([]byte{}, n.i...)
+	out := append([]byte{}, n.fork...)
 	if len(n.extra) < 2 || int(le.Uint16(n.extra))+4 > len(n.extra) {
-		return nil, errExt
+		return nil, errDamaged
 	}
 	attrs := n.extra[le.Uint16(n.extra):]
 	if le.Uint32(attrs) != 0xEA020000 {
-		return nil, errExt
+		return nil, errDamaged
 	}
 	attrs = attrs[4:]
 	const system = 7
@@ -164,7 +147,7 @@ func (x *extFS) inline(n *extInode) ([]byte, error) {
 		}
 		if at, size := int(le.Uint16(e[2:])), int64(le.Uint32(e[8:])); e[1] == system && string(e[16:16+nameLen]) == "data" {
 			if size != n.size-60 || int64(at)+size > int64(len(attrs)) {
-				return nil, errExt
+				return nil, errDamaged
 			}
 			return append(out, attrs[at:int64(at)+size]...), nil
 		}
@@ -174,17 +157,17 @@ func (x *extFS) inline(n *extInode) ([]byte, error) {
 		}
 		e = e[next:]
 	}
-	return nil, errExt
+	return nil, errDamaged
 }
 
 // extents walks an extent tree; left bounds how many nodes it may visit.
 func (x *extFS) extents(node []byte, depth int, left *int64, put func(logical, physical, count int64) error) error {
 	if *left--; *left < 0 || depth < 0 || le.Uint16(node) != 0xF30A {
-		return errExt
+		return errDamaged
 	}
 	entries, level := int(le.Uint16(node[2:])), le.Uint16(node[6:])
 	if 12+12*entries > len(node) {
-		return errExt
+		return errDamaged
 	}
 	for i := range entries {
 		e := node[12+12*i:][:12]
@@ -251,7 +234,7 @@ func (x *extFS) indirect(i []byte, blocks int64, put func(logical, physical, cou
 
 // entries lists a directory. Its index, if it has one, hides in entries that
 // look unused, so reading from front to end is right for every kind.
-func (x *extFS) entries(n *extInode) (map[string]int64, error) {
+func (x *extFS) entries(n *node) (map[string]int64, error) {
 	if !n.isDir() {
 		return nil, fs.ErrNotExist
 	}
@@ -268,93 +251,13 @@ func (x *extFS) entries(n *extInode) (map[string]int64, error) {
 		for len(b) >= 8 {
 			number, size, name := int64(le.Uint32(b)), int(le.Uint16(b[4:])), int(b[6])
 			if size < 8 || size > len(b) || 8+name > size {
-				return nil, errExt
+				return nil, errDamaged
 			}
-			if number != 0 && len(out) < extMaxEntries {
+			if number != 0 && len(out) < maxEntries {
 				out[string(b[8:8+name])] = number
 			}
 			b = b[size:]
 		}
 	}
 	return out, nil
-}
-
-// lookup finds a path, following symbolic links inside the file system.
-func (x *extFS) lookup(name string) (*extInode, error) {
-	at, rest, links := "/", strings.Split(name, "/"), 0
-	n, err := x.inode(extRoot)
-	for err == nil && len(rest) > 0 {
-		step := rest[0]
-		rest = rest[1:]
-		if step == "" || step == "." {
-			continue
-		}
-		es, err := x.entries(n)
-		if err != nil {
-			return nil, err
-		}
-		number, ok := es[step]
-		if !ok {
-			return nil, fs.ErrNotExist
-		}
-		to, err := x.inode(number)
-		if err != nil {
-			return nil, err
-		}
-		if !to.isLink() {
-			n, at = to, path.Join(at, step)
-			continue
-		}
-		target, err := x.read(to)
-		if err != nil {
-			return nil, err
-		}
-		if links++; links > extMaxLinks {
-			return nil, errors.New("its symbolic links loop")
-		}
-		// Start over from the root with the link replaced.
-		whole := string(target)
-		if !path.IsAbs(whole) {
-			whole = path.Join(at, whole)
-		}
-		rest, at = append(strings.Split(path.Clean("/"+whole), "/"), rest...), "/"
-		if n, err = x.inode(extRoot); err != nil {
-			return nil, err
-		}
-	}
-	return n, err
-}
-
-func (x *extFS) readFile(name string) ([]byte, error) {
-	n, err := x.lookup(name)
-	if err != nil {
-		return nil, err
-	}
-	if !n.isFile() {
-		return nil, fs.ErrNotExist
-	}
-	return x.read(n)
-}
-
-func (x *extFS) readDir(name string) ([]string, error) {
-	n, err := x.lookup(name)
-	if err != nil {
-		return nil, err
-	}
-	es, err := x.entries(n)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for e := range es {
-		if e != "." && e != ".." {
-			names = append(names, e)
-		}
-	}
-	return names, nil
-}
-
-func (x *extFS) exists(name string) bool {
-	_, err := x.lookup(name)
-	return err == nil
 }

@@ -12,14 +12,10 @@ import (
 	"slipway/disk/facts"
 )
 
-// The ext4 of distributions has features that the fixtures' does not: large
-// directories with an index, a journal, several generations of checksums.
-// mke2fs makes them; it is in every Debian.
-func TestExt4OfDistributions(t *testing.T) {
-	tool := "/usr/sbin/mke2fs"
-	if _, err := os.Stat(tool); err != nil {
-		t.Fatalf("%v (Debian package e2fsprogs)", err)
-	}
+// distroTree is a directory that looks like the root of a distribution, with
+// files and directories of real size.
+func distroTree(t *testing.T) string {
+	t.Helper()
 	root := t.TempDir()
 	write := func(name, body string) {
 		t.Helper()
@@ -53,6 +49,35 @@ func TestExt4OfDistributions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return root
+}
+
+// sameDistro checks that an inspection saw what distroTree wrote.
+func sameDistro(t *testing.T, f facts.Facts) {
+	t.Helper()
+	l := f.Linux
+	if f.OS != facts.Linux || l == nil {
+		t.Fatalf("%+v", f)
+	}
+	if l.ID != "ubuntu" || l.PrettyName != `Ubuntu "24.04"` || len(l.Kernels) != 2 || fmt.Sprint(l.Agents) != "[amazon-ssm-agent qemu-ga]" {
+		t.Errorf("%+v %q", l, f.Problems)
+	}
+	for _, d := range facts.DriverNames() {
+		if !l.Driver(d) {
+			t.Errorf("%s is missing: %+v %q", d, l.Kernels, f.Problems)
+		}
+	}
+}
+
+// The ext4 of distributions has features that the fixtures' does not: large
+// directories with an index, a journal, several generations of checksums.
+// mke2fs makes them; it is in every Debian.
+func TestExtOfDistributions(t *testing.T) {
+	tool := "/usr/sbin/mke2fs"
+	if _, err := os.Stat(tool); err != nil {
+		t.Fatalf("%v (Debian package e2fsprogs)", err)
+	}
+	root := distroTree(t)
 	for _, c := range [][2]string{ // block size and features
 		{"1024", "none,filetype,sparse_super,large_file"}, // ext2: no extents, no index
 		{"4096", "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,sparse_super,large_file,huge_file,uninit_bg,dir_nlink,extra_isize"}, // CentOS 7
@@ -69,19 +94,7 @@ func TestExt4OfDistributions(t *testing.T) {
 			if out, err := exec.Command(tool, "-q", "-F", "-t", "ext4", "-I", "256", "-b", c[0], "-O", c[1], "-d", root, p, "100M").CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			f := inspect(t, p)
-			l := f.Linux
-			if f.OS != facts.Linux || l == nil {
-				t.Fatalf("%+v", f)
-			}
-			if l.ID != "ubuntu" || l.PrettyName != `Ubuntu "24.04"` || len(l.Kernels) != 2 || fmt.Sprint(l.Agents) != "[amazon-ssm-agent qemu-ga]" {
-				t.Errorf("%+v %q", l, f.Problems)
-			}
-			for _, d := range facts.DriverNames() {
-				if !l.Driver(d) {
-					t.Errorf("%s is missing: %+v %q", d, l.Kernels, f.Problems)
-				}
-			}
+			sameDistro(t, inspect(t, p))
 		})
 	}
 }

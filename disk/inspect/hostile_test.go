@@ -59,7 +59,7 @@ func own(t *testing.T, src string) *os.File {
 	return d
 }
 
-func extents(t *testing.T, f *os.File) (out [][2]int64) {
+func extents(t testing.TB, f *os.File) (out [][2]int64) {
 	t.Helper()
 	for at := int64(0); ; {
 		start, err := f.Seek(at, 3) // SEEK_DATA
