@@ -38,16 +38,16 @@ func (w *writer) End(s *shape.Shape) {
 
 // Member names are the model's: nothing in them needs an escape.
 func (w *writer) Member(m *shape.Member, first bool) {
-	if first {
-		w.dst = append(append(append(w.dst, '"'), m.Wire...), '"', ':')
-	} else {
-		w.dst = append(append(append(w.dst, ',', '"'), m.Wire...), '"', ':')
-	}
+	w.Elem(first)
+	w.dst = append(w.dst, '"')
+	w.dst = append(w.dst, m.Wire...)
+	w.dst = append(w.dst, '"', ':')
 }
 
 func (w *writer) Key(k string, first bool) {
 	w.Elem(first)
-	w.dst = append(AppendString(w.dst, k), ':')
+	w.String(k)
+	w.dst = append(w.dst, ':')
 }
 
 func (w *writer) Elem(first bool) {
@@ -56,7 +56,18 @@ func (w *writer) Elem(first bool) {
 	}
 }
 
-func (w *writer) String(v string)  { w.dst = AppendString(w.dst, v) }
+func (w *writer) String(v string) {
+	for i := range len(v) {
+		if !plain[v[i]] {
+			w.dst = AppendString(w.dst, v)
+			return
+		}
+	}
+	w.dst = append(w.dst, '"')
+	w.dst = append(w.dst, v...)
+	w.dst = append(w.dst, '"')
+}
+
 func (w *writer) Bool(v bool)      { w.dst = strconv.AppendBool(w.dst, v) }
 func (w *writer) Int(v int64)      { w.dst = strconv.AppendInt(w.dst, v, 10) }
 func (w *writer) Float(v float64)  { w.dst = appendFloat(w.dst, v) }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"slipway/wire/shape"
 )
@@ -45,14 +46,22 @@ func (w *writer) Struct(_ *shape.Shape, members int) {
 	w.typ = ""
 }
 
-func (w *writer) Map(_ *shape.Shape, n int)          { w.dst = appendHead(w.dst, majorMap, uint64(n)) }
-func (w *writer) List(_ *shape.Shape, n int)         { w.dst = appendHead(w.dst, majorArray, uint64(n)) }
-func (w *writer) End(*shape.Shape)                   {}
-func (w *writer) Member(m *shape.Member, first bool) { w.Key(m.Wire, first) }
-func (w *writer) Key(k string, _ bool)               { w.dst = appendText(w.dst, k) }
-func (w *writer) Elem(bool)                          {}
+func (w *writer) Map(_ *shape.Shape, n int)      { w.dst = appendHead(w.dst, majorMap, uint64(n)) }
+func (w *writer) List(_ *shape.Shape, n int)     { w.dst = appendHead(w.dst, majorArray, uint64(n)) }
+func (w *writer) End(*shape.Shape)               {}
+func (w *writer) Member(m *shape.Member, _ bool) { w.String(m.Wire) }
+func (w *writer) Key(k string, _ bool)           { w.String(k) }
+func (w *writer) Elem(bool)                      {}
 
-func (w *writer) String(v string)  { w.dst = appendText(w.dst, v) }
+func (w *writer) String(v string) {
+	if len(v) >= 24 || !utf8.ValidString(v) {
+		w.dst = appendText(w.dst, v)
+		return
+	}
+	w.dst = append(w.dst, majorText<<5|byte(len(v)))
+	w.dst = append(w.dst, v...)
+}
+
 func (w *writer) Int(v int64)      { w.dst = appendInt(w.dst, v) }
 func (w *writer) Float(v float64)  { w.dst = appendFloat(w.dst, v) }
 func (w *writer) Time(v time.Time) { w.dst = appendTime(w.dst, v) }
@@ -82,7 +91,9 @@ func appendHead(dst []byte, major byte, n uint64) []byte {
 }
 
 func appendText(dst []byte, s string) []byte {
-	s = strings.ToValidUTF8(s, "\ufffd")
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
+	}
 	return append(appendHead(dst, majorText, uint64(len(s))), s...)
 }
 

@@ -21,6 +21,7 @@ type field struct {
 	member  *Member
 	plan    *plan
 	index   int
+	offset  uintptr
 	pointer bool // otherwise a slice or map
 }
 
@@ -83,7 +84,7 @@ func build(t reflect.Type, s *Shape, begun map[planKey]*plan) (p *plan, err erro
 		if err != nil {
 			return nil, err
 		}
-		p.fields[i] = field{member: m, plan: sub, index: f.Index[0], pointer: pointer}
+		p.fields[i] = field{member: m, plan: sub, index: f.Index[0], offset: f.Offset, pointer: pointer}
 	}
 	return p, nil
 }

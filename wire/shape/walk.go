@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // Sink is told a document piece by piece, in the model's order. Every value is
@@ -45,73 +46,91 @@ func Walk(src any, s *Shape, sink Sink) error {
 		sink.End(s)
 		return nil
 	}
-	p, err := planFor(v.Type(), s)
+	pl, err := planFor(v.Type(), s)
 	if err != nil {
 		return err
 	}
-	walk(v, p, sink)
+	if !v.CanAddr() {
+		c := reflect.New(v.Type())
+		c.Elem().Set(v)
+		v = c.Elem()
+	}
+	walk(v.Addr().UnsafePointer(), pl, sink)
 	return nil
 }
 
-func walk(v reflect.Value, p *plan, sink Sink) {
-	switch p.shape.Kind {
+// walk tells of the value at p, which is of the type pl was made for: build has
+// compared every type and taken every offset from it. Going by address makes
+// long answers twice as cheap as going by reflect.Value.
+func walk(p unsafe.Pointer, pl *plan, sink Sink) {
+	switch pl.shape.Kind {
 	case String:
-		sink.String(v.String())
+		sink.String(*(*string)(p))
 	case Boolean:
-		sink.Bool(v.Bool())
+		sink.Bool(*(*bool)(p))
 	case Integer, Long:
-		sink.Int(v.Int())
+		sink.Int(*(*int64)(p))
 	case Float, Double:
-		sink.Float(v.Float())
+		sink.Float(*(*float64)(p))
 	case Timestamp:
-		sink.Time(timeIn(v))
+		sink.Time(*(*time.Time)(p))
 	case Blob:
-		sink.Blob(v.Bytes())
+		sink.Blob(*(*[]byte)(p))
 	case Structure:
-		walkStruct(v, p, sink)
+		walkStruct(p, pl, sink)
 	case List:
-		n := v.Len()
-		sink.List(p.shape, n)
+		n := reflect.NewAt(pl.typ, p).Elem().Len()
+		sink.List(pl.shape, n)
+		elem := *(*unsafe.Pointer)(p) // a slice begins with the address of its array
 		for i := range n {
 			sink.Elem(i == 0)
-			walk(v.Index(i), p.elem, sink)
+			walk(unsafe.Add(elem, uintptr(i)*pl.elem.typ.Size()), pl.elem, sink)
 		}
-		sink.End(p.shape)
+		sink.End(pl.shape)
 	case Map:
-		sink.Map(p.shape, v.Len())
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-		for i, k := range keys {
-			sink.Key(k.String(), i == 0)
-			walk(v.MapIndex(k), p.elem, sink)
-		}
-		sink.End(p.shape)
+		walkMap(reflect.NewAt(pl.typ, p).Elem(), pl, sink)
 	}
 }
 
-func walkStruct(v reflect.Value, p *plan, sink Sink) {
+func walkStruct(p unsafe.Pointer, pl *plan, sink Sink) {
 	n := 0
-	for i := range p.fields {
-		if f := &p.fields[i]; f.member.In == Body && !v.Field(f.index).IsNil() {
+	for i := range pl.fields {
+		f := &pl.fields[i]
+		if f.member.In == Body && *(*unsafe.Pointer)(unsafe.Add(p, f.offset)) != nil {
 			n++
 		}
 	}
-	sink.Struct(p.shape, n)
+	sink.Struct(pl.shape, n)
 	first := true
-	for i := range p.fields {
-		f := &p.fields[i]
-		if f.member.In != Body {
+	for i := range pl.fields {
+		f := &pl.fields[i]
+		at := unsafe.Add(p, f.offset)
+		// Pointers, slices and maps that are nil all begin with a nil address.
+		target := *(*unsafe.Pointer)(at)
+		if target == nil || f.member.In != Body {
 			continue
 		}
-		x, set := f.get(v)
-		if !set {
-			continue
+		if f.pointer {
+			at = target
 		}
 		sink.Member(f.member, first)
 		first = false
-		walk(x, f.plan, sink)
+		walk(at, f.plan, sink)
 	}
-	sink.End(p.shape)
+	sink.End(pl.shape)
+}
+
+func walkMap(v reflect.Value, pl *plan, sink Sink) {
+	sink.Map(pl.shape, v.Len())
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	elem := reflect.New(pl.elem.typ)
+	for i, k := range keys {
+		sink.Key(k.String(), i == 0)
+		elem.Elem().Set(v.MapIndex(k))
+		walk(elem.UnsafePointer(), pl.elem, sink)
+	}
+	sink.End(pl.shape)
 }
 
 func walkTree(tree any, s *Shape, sink Sink) error {
