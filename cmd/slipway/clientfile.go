@@ -59,20 +59,25 @@ func ReadClientFile(dataDir string) (ClientFile, error) {
 }
 
 // writeFileAtomic replaces a file by one with the given bytes; a reader sees
-// the old file or the new one, also after a power cut.
+// the old file or the new one, also after a power cut. What a killed process
+// left half written is replaced by the next write of that file.
 func writeFileAtomic(path string, data []byte, mode fs.FileMode) error {
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	name := filepath.Join(dir, "."+filepath.Base(path)+".new")
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	tmp, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // gone already after the rename
+	defer os.Remove(name) // gone already after the rename
 	_, err = tmp.Write(data)
 	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
+	if err := os.Rename(name, path); err != nil {
 		return err
 	}
 	d, err := os.Open(dir)
