@@ -1,7 +1,9 @@
 package domain
 
 import (
+	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -92,3 +94,10 @@ func ARN(service, region, account, resource string) string {
 
 // ImageARN is the ARN of an AppStream image.
 func ImageARN(k Key) string { return ARN("appstream", k.Region, k.Account, "image/"+k.Name) }
+
+// ManagedPolicyID is the unique id of one of AWS's policies: always the same
+// for a name.
+func ManagedPolicyID(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return IDs{Rand: bytes.NewReader(sum[:])}.PolicyID()
+}

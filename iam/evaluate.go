@@ -136,3 +136,19 @@ func TrustAllows(trust []byte, service, action string) (bool, error) {
 	d, err := Trusts(trust, Request{Principal: Principal{Service: service}, Action: action})
 	return d.Allowed(), err
 }
+
+// Asks tells whether some statement has a condition on a key that begins with
+// one of the prefixes, given in lower case: who has to look up what they stand
+// for can spare it.
+func (p *Policy) Asks(prefixes ...string) bool {
+	for _, s := range p.statements {
+		for _, c := range s.conditions {
+			for _, prefix := range prefixes {
+				if strings.HasPrefix(c.key, prefix) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

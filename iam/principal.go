@@ -11,6 +11,9 @@ type Principal struct {
 	// the role, and a session's ARN does not have the role's path.
 	Role    string
 	Service string // "appstream.amazonaws.com"
+	// ByName leaves out principals that name the account as a whole: what they
+	// grant, the account's own policies have to grant as well.
+	ByName bool
 }
 
 func (p Principal) account() string {
@@ -100,6 +103,6 @@ func (p *principals) listed(who Principal) bool {
 		return anyOf(p.services, who.Service, func(a, b string) bool { return a == b })
 	}
 	equal := func(a, b string) bool { return b != "" && a == b }
-	return who.AWS != "" && (p.anyAWS || anyOf(p.accounts, who.account(), equal) ||
+	return who.AWS != "" && (p.anyAWS || !who.ByName && anyOf(p.accounts, who.account(), equal) ||
 		anyOf(p.arns, who.AWS, equal) || anyOf(p.arns, who.Role, equal))
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"sort"
 	"strings"
 
 	"slipway/domain"
@@ -17,61 +16,115 @@ const servicePrincipal = "appstream.amazonaws.com"
 // CreateRole makes a role; its documents must be policies the evaluator
 // understands, since a policy that is not understood would be guessed at.
 func (s *Service) CreateRole(ctx context.Context, c domain.Caller, r domain.Role) (*domain.Role, error) {
-	if _, err := iam.ParseTrust([]byte(r.Trust)); err != nil {
-		return nil, fault.Wrap(fault.BadValue, err, "%s", fault.Public(err)).WithCode("MalformedPolicyDocument")
+	if err := checkTrust(r.Key.Name, r.Trust); err != nil {
+		return nil, err
 	}
 	if r.Path == "" {
 		r.Path = "/"
 	}
 	if r.MaxSession == 0 {
-		r.MaxSession = 3600
+		r.MaxSession = int64(domain.SessionDefault.Seconds())
 	}
 	r.ID = s.IDs.RoleID()
-	r.Key = domain.Key{Scope: domain.Scope{Account: c.Account}, Kind: domain.KindRole, Name: r.Key.Name}
-	err := s.Store.Update(ctx, func(tx store.Tx) error { return tx.Insert(&r) })
-	if fault.Is(err, fault.Exists) {
-		return nil, fault.New(fault.Exists, "Role with name %s already exists.", r.Key.Name)
+	r.Key = iamKey(c.Account, domain.KindRole, r.Key.Name)
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		return insertEntity(tx, &r, domain.RolesPerAccount, "RolesPerAccount",
+			fault.New(fault.Exists, "Role with name %s already exists.", r.Key.Name))
+	})
+	if err != nil {
+		return nil, err
 	}
-	return &r, err
+	return &r, nil
+}
+
+func checkTrust(role, document string) error {
+	if err := checkDocument(document, iam.ParseTrust); err != nil {
+		return err
+	}
+	if domain.PolicyChars(document) > domain.TrustPolicyChars {
+		return overQuota("ACLSizePerRole", domain.TrustPolicyChars)
+	}
+	return nil
 }
 
 // Role finds a role of the caller's account.
 func (s *Service) Role(ctx context.Context, c domain.Caller, name string) (*domain.Role, error) {
-	r := new(domain.Role)
-	err := s.Store.View(ctx, func(tx store.Tx) error { return tx.Get(roleKey(c, name), r) })
-	if fault.Is(err, fault.NotFound) {
-		return nil, noRole(name)
+	e, err := s.readEntity(ctx, c, Holder{domain.KindRole, name})
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	return e.(*domain.Role), nil
 }
 
-func roleKey(c domain.Caller, name string) domain.Key {
-	return domain.Key{Scope: domain.Scope{Account: c.Account}, Kind: domain.KindRole, Name: name}
-}
-
-func noRole(name string) error {
-	return fault.New(fault.NotFound, "The role with name %s cannot be found.", name)
+// Roles lists the roles whose path begins with prefix, in order of name.
+func (s *Service) Roles(ctx context.Context, c domain.Caller, prefix string) ([]*domain.Role, error) {
+	var out []*domain.Role
+	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
+		out, err = store.List[domain.Role](tx, store.Query{Kind: domain.KindRole, Account: c.Account})
+		return err
+	})
+	return keep(out, func(r *domain.Role) bool { return strings.HasPrefix(r.Path, prefix) }), err
 }
 
 // PutRolePolicy sets an inline policy of a role.
 func (s *Service) PutRolePolicy(ctx context.Context, c domain.Caller, role, policy, document string) error {
-	if _, err := iam.ParseIdentity([]byte(document)); err != nil {
-		return fault.Wrap(fault.BadValue, err, "%s", fault.Public(err)).WithCode("MalformedPolicyDocument")
+	return s.PutInline(ctx, c, Holder{domain.KindRole, role}, policy, document)
+}
+
+// SetTrust replaces a role's trust policy.
+func (s *Service) SetTrust(ctx context.Context, c domain.Caller, name, document string) error {
+	if err := checkTrust(name, document); err != nil {
+		return err
 	}
+	return s.changeEntity(ctx, c, Holder{domain.KindRole, name}, func(_ store.Tx, e entity) error {
+		e.(*domain.Role).Trust = document
+		return nil
+	})
+}
+
+// UpdateRole changes a role's description and longest session; nil leaves as
+// it is.
+func (s *Service) UpdateRole(ctx context.Context, c domain.Caller, name string, description *string, maxSession *int64) error {
+	return s.changeEntity(ctx, c, Holder{domain.KindRole, name}, func(_ store.Tx, e entity) error {
+		r := e.(*domain.Role)
+		if description != nil {
+			r.Description = *description
+		}
+		if maxSession != nil {
+			r.MaxSession = *maxSession
+		}
+		return nil
+	})
+}
+
+// DeleteRole removes a role that has no policies left. Its sessions end with
+// it.
+func (s *Service) DeleteRole(ctx context.Context, c domain.Caller, name string) error {
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		r := new(domain.Role)
-		err := tx.Get(roleKey(c, role), r)
-		if fault.Is(err, fault.NotFound) {
-			return noRole(role)
-		} else if err != nil {
+		e, err := getEntity(tx, c.Account, Holder{domain.KindRole, name})
+		if err != nil {
 			return err
 		}
-		if r.Inline == nil {
-			r.Inline = map[string]string{}
+		if err := checkUnused(e); err != nil {
+			return err
 		}
-		r.Inline[policy] = document
-		return tx.Put(r)
+		return tx.Delete(e.Head().Key)
 	})
+}
+
+// roleByARN finds a role by its ARN, whatever its account; nil when there is
+// none of exactly this ARN.
+func roleByARN(tx store.Tx, arn string) (*domain.Role, error) {
+	m := roleARN.FindStringSubmatch(arn)
+	if m == nil {
+		return nil, nil
+	}
+	r := new(domain.Role)
+	err := tx.Get(iamKey(m[1], domain.KindRole, m[3]), r)
+	if fault.Is(err, fault.NotFound) || err == nil && r.ARN() != arn {
+		return nil, nil
+	}
+	return r, err
 }
 
 // checkRole refuses a role that is not there, does not trust the service, or
@@ -88,12 +141,12 @@ func (s *Service) checkRole(tx store.Tx, c domain.Caller, arn string, actions []
 	if m[1] != c.Account {
 		return bad("it belongs to another account", "Use a role of account "+c.Account+".")
 	}
-	r := new(domain.Role)
-	err := tx.Get(roleKey(c, m[3]), r)
-	if fault.Is(err, fault.NotFound) || err == nil && r.ARN() != arn {
-		return bad("it does not exist", "Create it with iam create-role.")
-	} else if err != nil {
+	r, err := roleByARN(tx, arn)
+	if err != nil {
 		return err
+	}
+	if r == nil {
+		return bad("it does not exist", "Create it with iam create-role, or `slipway role create-import`.")
 	}
 	trusted, err := iam.Trusts([]byte(r.Trust), iam.Request{
 		Principal: iam.Principal{Service: servicePrincipal}, Action: "sts:AssumeRole", Resource: arn,
@@ -102,9 +155,14 @@ func (s *Service) checkRole(tx store.Tx, c domain.Caller, arn string, actions []
 	if err != nil || !trusted.Allowed() {
 		return bad("it does not trust "+servicePrincipal, "Allow sts:AssumeRole to the service "+servicePrincipal+" in its trust policy.")
 	}
+	docs, err := s.policiesOf(tx, r)
+	if err != nil {
+		return err
+	}
 	var missing []string
 	for _, a := range actions {
-		if !roleMay(r, a) {
+		// Which resource it will be is not known yet: any will do.
+		if !iam.EvaluateAnywhere(docs, iam.Request{Principal: iam.Principal{AWS: r.ARN()}, Action: a}).Allowed() {
 			missing = append(missing, a)
 		}
 	}
@@ -113,23 +171,4 @@ func (s *Service) checkRole(tx store.Tx, c domain.Caller, arn string, actions []
 		return bad("it does not allow "+list, "Allow "+list+" on all resources in one of its policies.")
 	}
 	return nil
-}
-
-// roleMay asks whether the role may do the action to anything at all: which
-// resource it will be is not known yet.
-func roleMay(r *domain.Role, action string) bool {
-	names := make([]string, 0, len(r.Inline))
-	for n := range r.Inline {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	var docs []*iam.Policy
-	for _, n := range names {
-		p, err := iam.ParseIdentity([]byte(r.Inline[n]))
-		if err != nil {
-			return false
-		}
-		docs = append(docs, p)
-	}
-	return iam.EvaluateAnywhere(docs, iam.Request{Principal: iam.Principal{AWS: r.ARN()}, Action: action}).Allowed()
 }

@@ -1,0 +1,257 @@
+package service
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/iam"
+	"slipway/store"
+)
+
+// Check is a permission that a request needs.
+type Check struct {
+	Action    string   // "appstream:DeleteImage"
+	Resources []string // ARNs; "*" for actions that are not about one resource
+	// Keys are condition keys of this check alone, beside those of the request.
+	Keys map[string][]string
+}
+
+// Authorize refuses (fault.Denied, in AWS's words) what the caller's policies
+// do not allow. Every check must hold for each of its resources; the first one
+// that does not is told. The root of an account may do everything in it.
+func (s *Service) Authorize(ctx context.Context, c domain.Caller, keys map[string][]string, checks ...Check) error {
+	if c.Kind == domain.CallerRoot {
+		return nil
+	}
+	return s.Store.View(ctx, func(tx store.Tx) error {
+		p, err := s.powers(tx, c)
+		if err != nil {
+			return err
+		}
+		for _, check := range checks {
+			for _, r := range check.Resources {
+				d, err := p.decide(tx, check, r, keys)
+				if err != nil {
+					return err
+				}
+				if !d.allowed {
+					return fault.New(fault.Denied, "User: %s is not authorized to perform: %s on resource: %s %s", c.ARN, check.Action, r, d.why)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// powers is what a caller may do, as it was read in one transaction.
+type powers struct {
+	caller   domain.Caller
+	policies []*iam.Policy
+	session  []*iam.Policy // limits of the session, where scoped
+	scoped   bool
+	facts    map[string][]string // condition keys about the caller
+	asksTags bool                // some policy wants the tags of resources
+}
+
+// verdict is the answer to one check on one resource.
+type verdict struct {
+	allowed bool
+	denied  bool // a statement says no, rather than none saying yes
+	why     string
+}
+
+func (s *Service) powers(tx store.Tx, c domain.Caller) (*powers, error) {
+	p := &powers{caller: c, scoped: c.Scoped, facts: map[string][]string{
+		"aws:PrincipalAccount": {c.Account}, "aws:userid": {c.UserID}, "aws:PrincipalArn": {c.ARN},
+		"aws:PrincipalIsAWSService": {"false"}, "aws:ViaAWSService": {"false"},
+	}}
+	h := Holder{Kind: domain.KindUser, Name: c.Name}
+	switch c.Kind {
+	case domain.CallerUser:
+		p.facts["aws:username"] = []string{c.Name}
+		p.facts["aws:PrincipalType"] = []string{"User"}
+	case domain.CallerSession:
+		h.Kind = domain.KindRole
+		p.facts["aws:PrincipalType"] = []string{"AssumedRole"}
+	default:
+		return p, nil
+	}
+	e, err := getEntity(tx, c.Account, h)
+	if fault.Is(err, fault.NotFound) {
+		return p, nil
+	} else if err != nil {
+		return nil, err
+	}
+	id, _, _ := strings.Cut(c.UserID, ":")
+	if r, ok := e.(*domain.Role); ok {
+		if r.ID != id {
+			return p, nil // the role behind the session is gone, this is a later one
+		}
+		p.facts["aws:PrincipalArn"] = []string{r.ARN()}
+	}
+	for k, v := range *e.TagSet() {
+		p.facts["aws:PrincipalTag/"+k] = []string{v}
+	}
+	if p.policies, err = s.policiesOf(tx, e); err != nil {
+		return nil, err
+	}
+	if c.Scoped {
+		k := new(domain.SessionKey)
+		if err := tx.Get(domain.Key{Kind: domain.KindSessionKey, Name: c.KeyID}, k); err != nil {
+			return nil, err
+		}
+		if p.session, err = s.parse(k.Policies); err != nil {
+			return nil, err
+		}
+	}
+	for _, all := range [][]*iam.Policy{p.policies, p.session} {
+		for _, one := range all {
+			p.asksTags = p.asksTags || one.Asks("aws:resourcetag/", "ec2:resourcetag/", "iam:resourcetag/")
+		}
+	}
+	return p, nil
+}
+
+// policiesOf reads everything that is granted to a user or role.
+func (s *Service) policiesOf(tx store.Tx, e entity) ([]*iam.Policy, error) {
+	g := e.Granted()
+	var docs []string
+	for _, n := range sortedKeys(g.Inline) {
+		docs = append(docs, g.Inline[n])
+	}
+	for _, arn := range g.Attached {
+		p, err := policyByARN(tx, e.Head().Key.Account, arn)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, p.Document())
+	}
+	return s.parse(docs)
+}
+
+func (s *Service) parse(docs []string) ([]*iam.Policy, error) {
+	var out []*iam.Policy
+	for _, d := range docs {
+		p, err := s.policies.identity(d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// decide answers one check on one resource.
+func (p *powers) decide(tx store.Tx, check Check, resource string, keys map[string][]string) (verdict, error) {
+	arn, tags, err := p.look(tx, resource)
+	if err != nil {
+		return verdict{}, err
+	}
+	now := tx.Now()
+	have := map[string][]string{
+		"aws:CurrentTime": {now.Format(time.RFC3339)}, "aws:EpochTime": {strconv.FormatInt(now.Unix(), 10)},
+	}
+	for _, m := range []map[string][]string{p.facts, keys, tags, check.Keys} {
+		for k, v := range m {
+			have[k] = v
+		}
+	}
+	r := iam.Request{Principal: iam.Principal{AWS: p.caller.ARN}, Action: check.Action, Resource: arn, Context: have}
+	d := iam.Evaluate(p.policies, r)
+	if !d.Allowed() {
+		return verdict{denied: d.Effect == iam.ExplicitDeny, why: d.Why(check.Action)}, nil
+	}
+	if p.scoped {
+		if d := iam.Evaluate(p.session, r); !d.Allowed() {
+			why := strings.ReplaceAll(d.Why(check.Action), "no identity-based policy", "no session policy")
+			why = strings.ReplaceAll(why, "an identity-based policy", "a session policy")
+			return verdict{denied: d.Effect == iam.ExplicitDeny, why: why}, nil
+		}
+	}
+	return verdict{allowed: true}, nil
+}
+
+// look completes the ARN of something in IAM, which has a path that requests do
+// not name, and reads a resource's tags where a policy asks for them.
+func (p *powers) look(tx store.Tx, resource string) (string, map[string][]string, error) {
+	n := resourceOf(p.caller, resource)
+	if n == nil {
+		return resource, nil, nil
+	}
+	_, pathed := n.(interface{ ARN() string })
+	if !p.asksTags && !pathed {
+		return resource, nil, nil
+	}
+	err := tx.Get(n.Head().Key, n)
+	if fault.Is(err, fault.NotFound) {
+		return resource, nil, nil
+	} else if err != nil {
+		return "", nil, err
+	}
+	if named, ok := n.(interface{ ARN() string }); ok {
+		resource = named.ARN()
+	}
+	service := strings.SplitN(resource, ":", 4)[2]
+	tags := map[string][]string{}
+	for k, v := range *n.TagSet() {
+		tags["aws:ResourceTag/"+k] = []string{v}
+		if service != "appstream" {
+			tags[service+":ResourceTag/"+k] = []string{v}
+		}
+	}
+	return resource, tags, nil
+}
+
+// resourceOf is an empty resource with the key that an ARN stands for; nil when
+// the ARN names nothing that could be read.
+func resourceOf(c domain.Caller, arn string) domain.Tagged {
+	part := strings.SplitN(arn, ":", 6)
+	if len(part) != 6 {
+		return nil
+	}
+	sort, name, ok := strings.Cut(part[5], "/")
+	if !ok || name == "" || strings.ContainsAny(name, "*?") {
+		return nil
+	}
+	blank := taggedKinds[part[2]+":"+sort]
+	if blank == nil {
+		return nil
+	}
+	n := blank()
+	h := n.Head()
+	h.Key.Scope = domain.Scope{Account: part[4], Region: part[3]}
+	if h.Key.Account == "" {
+		h.Key.Account = c.Account // AMIs and snapshots have none in their ARNs
+	}
+	if h.Key.Account != c.Account {
+		return nil // nothing of another account's is told, not even by a refusal
+	}
+	h.Key.Name = name[strings.LastIndexByte(name, '/')+1:]
+	return n
+}
+
+func fresh[T any, P interface {
+	*T
+	domain.Tagged
+}](k domain.Kind) func() domain.Tagged {
+	return func() domain.Tagged {
+		n := P(new(T))
+		n.Head().Key.Kind = k
+		return n
+	}
+}
+
+// taggedKinds are the resources whose tags a policy may ask for, by service and
+// type of their ARN.
+var taggedKinds = map[string]func() domain.Tagged{
+	"appstream:image": fresh[domain.Image](domain.KindImage),
+	"ec2:image":       fresh[domain.AMI](domain.KindAMI),
+	"ec2:snapshot":    fresh[domain.Snapshot](domain.KindSnapshot),
+	"iam:role":        fresh[domain.Role](domain.KindRole),
+	"iam:user":        fresh[domain.User](domain.KindUser),
+	"iam:policy":      fresh[domain.Policy](domain.KindPolicy),
+}
