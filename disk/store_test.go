@@ -235,3 +235,46 @@ func BenchmarkSeal1GiB(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// What a download through the EBS API costs on our side: open, read, verify.
+func BenchmarkReadBlock(b *testing.B) {
+	s := open(b, b.TempDir())
+	seeds := map[int64]uint64{}
+	for i := range int64(64) {
+		seeds[i] = uint64(i + 1)
+	}
+	d := disktest.SealOf(b, s, "u", 64, seeds)
+	b.SetBytes(disk.BlockSize)
+	n := int64(0)
+	for b.Loop() {
+		if _, _, err := s.ReadBlock(b.Context(), d.Digest, n%64); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}
+
+// A scan of 100 GiB with a block in every 800th place.
+func BenchmarkDataBlocks100GiB(b *testing.B) {
+	s := open(b, b.TempDir())
+	const blocks = 100 << 30 / disk.BlockSize
+	if err := s.CreateUpload(b.Context(), "u", blocks); err != nil {
+		b.Fatal(err)
+	}
+	data, sum := disktest.Block(1)
+	for i := int64(0); i < blocks; i += 800 {
+		if err := s.PutBlock(b.Context(), "u", i, data, sum); err != nil {
+			b.Fatal(err)
+		}
+	}
+	d, err := s.Seal(b.Context(), "u", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		got, err := s.DataBlocks(d.Digest, 0, blocks)
+		if err != nil || len(got) != blocks/800 {
+			b.Fatal(len(got), err)
+		}
+	}
+}

@@ -122,7 +122,7 @@ func rows() []row {
 		{kind: fixture.Debian12, facts: "gpt linux esp(true,false) debian|12|bookworm [{6.1.0-41-cloud-amd64" + drivers + " [qemu-ga]",
 			aws: "windows-version", open: "~windows-version", busAndNIC: "virtio-blk virtio-net"},
 		{kind: fixture.BIOSOnly, facts: "mbr linux debian|12|bookworm [{6.1.0-41-cloud-amd64" + drivers + " [qemu-ga]",
-			aws: "uefi windows-version", open: "~uefi ~windows-version", busAndNIC: "virtio-blk virtio-net"},
+			aws: "uefi windows-version", open: "uefi ~windows-version", busAndNIC: "virtio-blk virtio-net"},
 		{kind: fixture.Truncated, facts: "gpt linux esp(true,false) debian|12|bookworm [{6.1.0-41-cloud-amd64" + drivers + " [qemu-ga]",
 			aws: "disk-truncated windows-version", open: "disk-truncated ~windows-version", busAndNIC: "virtio-blk virtio-net", problems: 1},
 		{kind: fixture.Zeros, facts: "none unknown", aws: "disk-empty", open: "disk-empty", busAndNIC: "nvme e1000e"},

@@ -66,7 +66,9 @@ func rulebook() []rule {
 		{"disk-truncated", "Every partition lies inside the disk.", ownPage, true, inside},
 		{"bitlocker", "No volume is encrypted with BitLocker.", vmPage, true, noBitLocker},
 		{"boot-loader", "The disk has a boot loader.", ownPage, true, bootable},
-		{"uefi", "The disk starts under UEFI: GPT and an EFI system partition with a boot loader.", importPage, false, uefi},
+		{"uefi", "The disk starts under UEFI.", importPage, true, uefi},
+		{"gpt", "The disk has a GPT partition table.", importPage, false, gpt},
+		{"esp-readable", "The EFI system partition can be read.", importPage, false, readable},
 		{"operating-system", "The operating system can be told.", importPage, false, known},
 		{"windows-version", "The operating system is Windows Server 2022 or Windows Server 2025.", importPage, false, version},
 		{"windows-full", "Windows Server is installed in full, with desktop.", importPage, false, full},
@@ -150,16 +152,19 @@ func noBitLocker(f *facts.Facts) (string, string) {
 
 func hasLoader(f *facts.Facts) bool { return f.ESP != nil && (f.ESP.Fallback || f.ESP.BootMgr) }
 
+// bios tells whether a BIOS could start the disk.
+func bios(f *facts.Facts) bool {
+	return f.Table.Kind == facts.MBR && f.Table.BootCode || hasRole(f, facts.RoleBIOSBoot)
+}
+
 // bootable asks for anything that firmware of either kind could start.
 func bootable(f *facts.Facts) (string, string) {
 	const remedy = "Install a boot loader in the source machine, under Windows with bcdboot, and export again."
 	switch {
-	case hasLoader(f), f.Table.Kind == facts.MBR && f.Table.BootCode, hasRole(f, facts.RoleBIOSBoot):
+	case hasLoader(f), bios(f), unread(f): // an ESP that could not be read is not known to lack one
 		return "", ""
-	case f.ESP == nil && unread(f):
-		return "", "" // there is one that we could not look into: not known to be missing
 	case f.ESP == nil:
-		return "The disk has no EFI system partition and nothing that a BIOS could start.", remedy
+		return "The disk has no EFI system partition and nothing else that could start.", remedy
 	case len(f.ESP.Loaders) > 0:
 		return `The EFI system partition has boot loaders, but neither \EFI\BOOT\BOOTX64.EFI nor \EFI\Microsoft\Boot\bootmgfw.efi, and the boot entries of the source machine do not travel with the disk.`,
 			`Copy the boot loader to \EFI\BOOT\BOOTX64.EFI.`
@@ -178,17 +183,26 @@ func hasRole(f *facts.Facts, role string) bool {
 
 func unread(f *facts.Facts) bool { return f.ESP == nil && hasRole(f, facts.RoleESP) }
 
+// uefi refuses what only a BIOS starts: machines here have UEFI firmware, too.
 func uefi(f *facts.Facts) (string, string) {
-	const remedy = "Convert the machine to UEFI (Windows: mbr2gpt.exe /convert /allowFullOS) and export again."
-	switch {
-	case f.Table.Kind != facts.GPT:
-		return "The disk has an MBR partition table: it starts under a BIOS.", remedy
-	case unread(f):
-		return "The EFI system partition could not be read.", "Check the partition in the source machine and export again after a clean shutdown."
-	case !hasLoader(f) && hasRole(f, facts.RoleBIOSBoot):
-		return "The disk starts under a BIOS only.", remedy
+	if hasLoader(f) || unread(f) || !bios(f) {
+		return "", ""
 	}
-	return "", "" // without any loader the rule boot-loader has spoken
+	return "The disk starts under a BIOS only.", "Convert the machine to UEFI (Windows: mbr2gpt.exe /convert /allowFullOS) and export again."
+}
+
+func gpt(f *facts.Facts) (string, string) {
+	if f.Table.Kind != facts.MBR || !hasLoader(f) && !unread(f) {
+		return "", ""
+	}
+	return "The disk has an MBR partition table.", "Convert it to GPT in the source machine and export again."
+}
+
+func readable(f *facts.Facts) (string, string) {
+	if !unread(f) {
+		return "", ""
+	}
+	return "The EFI system partition could not be read.", "Check the partition in the source machine and export again after a clean shutdown."
 }
 
 func known(f *facts.Facts) (string, string) {

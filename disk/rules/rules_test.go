@@ -40,17 +40,18 @@ func TestEvaluate(t *testing.T) {
 		{"cut off", func(f *facts.Facts) { f.Partitions[1].BeyondEnd = true }, "disk-truncated", "disk-truncated"},
 		{"bitlocker", func(f *facts.Facts) { f.Partitions[1].FileSystem = facts.BitLocker }, "bitlocker", "bitlocker"},
 		{"no ESP", func(f *facts.Facts) { f.ESP, f.Partitions = nil, f.Partitions[1:] }, "boot-loader", "boot-loader"},
-		{"ESP unreadable", func(f *facts.Facts) { f.ESP = nil }, "uefi", "~uefi"},
+		{"ESP unreadable", func(f *facts.Facts) { f.ESP = nil }, "esp-readable", "~esp-readable"},
 		{"empty ESP", func(f *facts.Facts) { f.ESP = &facts.ESP{Partition: 1} }, "boot-loader", "boot-loader"},
 		{"loader elsewhere", func(f *facts.Facts) { f.ESP = &facts.ESP{Partition: 1, Loaders: []string{`\EFI\debian\shimx64.efi`}} }, "boot-loader", "boot-loader"},
 		{"fallback only", func(f *facts.Facts) { f.ESP.BootMgr = false }, "", ""},
 		{"BIOS", func(f *facts.Facts) {
 			f.Table, f.ESP, f.Partitions = facts.Table{Kind: facts.MBR, BootCode: true}, nil, f.Partitions[1:]
-		}, "uefi", "~uefi"},
+		}, "uefi", "uefi"},
 		{"MBR without boot code", func(f *facts.Facts) {
 			f.Table, f.ESP, f.Partitions = facts.Table{Kind: facts.MBR}, nil, f.Partitions[1:]
-		}, "boot-loader uefi", "boot-loader ~uefi"},
-		{"BIOS boot partition", func(f *facts.Facts) { f.ESP = nil; f.Partitions[0].Role = facts.RoleBIOSBoot }, "uefi", "~uefi"},
+		}, "boot-loader", "boot-loader"},
+		{"MBR with ESP", func(f *facts.Facts) { f.Table = facts.Table{Kind: facts.MBR} }, "gpt", "~gpt"},
+		{"BIOS boot partition", func(f *facts.Facts) { f.ESP = nil; f.Partitions[0].Role = facts.RoleBIOSBoot }, "uefi", "uefi"},
 		{"unknown system", func(f *facts.Facts) { f.OS, f.Windows = facts.Unknown, nil }, "operating-system", "~operating-system"},
 		{"registry unreadable", func(f *facts.Facts) { *f.Windows = facts.WindowsOS{Services: f.Windows.Services} }, "operating-system", "~operating-system"},
 		{"2025", func(f *facts.Facts) { f.Windows.Name = "Windows Server 2025" }, "", ""},
