@@ -8,19 +8,32 @@ import (
 // Slots bounds how many guests run at once on this host. A slot belongs to a
 // machine id: taking it twice is one slot, so a resumed job takes its own back.
 type Slots struct {
-	mu   sync.Mutex
-	free int
-	held map[string]bool
-	wake chan struct{} // closed and replaced at each release
+	count func() int // asked once, by the first guest
+	once  sync.Once
+	mu    sync.Mutex
+	free  int
+	held  map[string]bool
+	wake  chan struct{} // closed and replaced at each release
 }
 
-// NewSlots makes n slots.
-func NewSlots(n int) *Slots {
-	return &Slots{free: max(n, 1), held: map[string]bool{}, wake: make(chan struct{})}
+// NewSlots makes as many slots as count says. It is asked when the first guest
+// comes, since the answer may take a while to find.
+func NewSlots(count func() int) *Slots {
+	return &Slots{count: count, held: map[string]bool{}, wake: make(chan struct{})}
+}
+
+func (s *Slots) open() {
+	s.once.Do(func() {
+		n := max(s.count(), 1)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.free += n
+	})
 }
 
 // Take waits for a slot, or for ctx to end.
 func (s *Slots) Take(ctx context.Context, id string) error {
+	s.open()
 	for {
 		s.mu.Lock()
 		if s.held[id] || s.free > 0 {

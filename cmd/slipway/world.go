@@ -29,11 +29,11 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	driver, err := openDriver(ctx, c)
+	driver, missing, err := openDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if missing := driver.Features().Missing; len(missing) > 0 {
+	if len(missing) > 0 {
 		log.Warn("machines cannot be started here: " + strings.Join(missing, ", ") + " missing; `slipway doctor` says how to install it. Everything that needs no machine works.")
 	}
 	exe, err := os.Executable()
@@ -42,17 +42,23 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 	}
 	return &work.World{
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
-		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(guestsAtOnce(c, driver)),
+		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
 		Inspect: func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
 	}, nil
 }
 
-func openDriver(ctx context.Context, c ServeConfig) (compute.Driver, error) {
+// openDriver also tells what the driver lacks on this host.
+func openDriver(ctx context.Context, c ServeConfig) (compute.Driver, []string, error) {
 	run := filepath.Join(c.DataDir, "run")
 	if c.Compute == "fake" {
-		return fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime})
+		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime})
+		return d, nil, err
 	}
-	return qemu.New(ctx, qemu.Options{Dir: run})
+	d, err := qemu.New(ctx, qemu.Options{Dir: run})
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, d.Missing(), nil
 }
 
 // guestsAtOnce: software emulation takes a processor and more per guest.

@@ -48,7 +48,7 @@ type Driver struct {
 	dir     string
 	paths   Paths
 	missing []string
-	accel   string
+	accel   func() string // "kvm" or "tcg"
 
 	locks keyed
 
@@ -63,24 +63,29 @@ type Driver struct {
 var _ compute.Driver = (*Driver)(nil)
 
 // New opens the driver. Missing programs are no error: see Features. Errors:
-// BadValue (Dir), Unavailable (Dir cannot be made). It takes some milliseconds,
-// with a working KVM some seconds.
+// BadValue (Dir), Unavailable (Dir cannot be made). Whether KVM works is found
+// out meanwhile, which takes milliseconds without and some seconds with it; the
+// first Start or Features waits for the answer.
 func New(ctx context.Context, o Options) (*Driver, error) {
 	if !filepath.IsAbs(o.Dir) || strings.ContainsRune(o.Dir, ',') {
 		return nil, fault.New(fault.BadValue, "The directory for machines must be absolute and without a comma.")
 	}
-	d := &Driver{dir: filepath.Clean(o.Dir), paths: o.Paths.found(), accel: o.Accel,
+	d := &Driver{dir: filepath.Clean(o.Dir), paths: o.Paths.found(),
 		sinks: map[string]*sink{}, starting: map[string]bool{}, step: func(string) {}}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "The directory for machines cannot be made.")
 	}
 	d.missing = d.paths.missing()
-	if d.accel == "" {
-		d.accel = "tcg"
-		if checkKVM(ctx, d.paths).OK {
-			d.accel = "kvm"
+	d.accel = sync.OnceValue(func() string {
+		switch {
+		case o.Accel != "":
+			return o.Accel
+		case checkKVM(ctx, d.paths).OK:
+			return "kvm"
 		}
-	}
+		return "tcg"
+	})
+	go d.accel()
 	return d, nil
 }
 
@@ -113,9 +118,13 @@ func (d *Driver) dirs() ([]string, error) {
 
 func (d *Driver) path(id string) string { return filepath.Join(d.dir, id) }
 
+// Missing lists the programs and files that are absent, without waiting for
+// anything.
+func (d *Driver) Missing() []string { return d.missing }
+
 // Features implements compute.Driver.
 func (d *Driver) Features() compute.Features {
-	return compute.Features{Name: driverName, Accel: d.accel, TPM: d.paths.TPM != "", UEFI: d.paths.Code != "",
+	return compute.Features{Name: driverName, Accel: d.accel(), TPM: d.paths.TPM != "", UEFI: d.paths.Code != "",
 		Missing: d.missing, MemoryMB: d.freeMemory(), CPUs: runtime.NumCPU()}
 }
 

@@ -83,7 +83,7 @@ func (d *Driver) canRun(s compute.Spec) error {
 // start makes everything; the caller clears away what it has left on an error.
 func (d *Driver) start(ctx context.Context, spec compute.Spec) (record, error) {
 	r := record{Version: recordVersion, ID: spec.ID, Nonce: token(16), Sockets: socketDir(d.path(spec.ID)),
-		Accel: d.accel, Started: time.Now().UTC(), Spec: spec}
+		Accel: d.accel(), Started: time.Now().UTC(), Spec: spec}
 	f := r.files(d.path(spec.ID))
 	if err := os.Mkdir(f.dir, 0o700); err != nil {
 		return r, fault.Wrap(fault.Unavailable, err, "The directory of the machine cannot be made.")
