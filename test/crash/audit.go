@@ -57,7 +57,7 @@ func (r *Rig) audit() (*Report, error) {
 // litter lists what ended work must not leave in the data directory.
 func (r *Rig) litter() (out []string) {
 	d := r.dataDir()
-	known := []string{"slipway.db", "slipway.db-wal", "slipway.db-shm", "slipway.lock", "client.json", "disks", "run", "evidence"}
+	known := []string{"slipway.db", "slipway.db-wal", "slipway.db-shm", "slipway.lock", "client.json", "disks", "run", "evidence", "audit"}
 	for _, n := range names(d) {
 		if !slices.Contains(known, n) {
 			out = append(out, n)

@@ -124,29 +124,42 @@ func (r *Rig) attached(before map[string]int) {
 // hunt kills workers and machines now and then.
 func (r *Rig) hunt(ctx context.Context) {
 	rng := rand.New(rand.NewPCG(r.o.Seed, 2))
-	tick := time.NewTicker(4 * time.Millisecond)
-	defer tick.Stop()
+	workers := time.NewTicker(4 * time.Millisecond)
+	defer workers.Stop()
+	machines := time.NewTicker(time.Second)
+	defer machines.Stop()
 	seen := map[int]bool{}
-	nextMachine := time.Now().Add(r.o.Pause)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-		}
-		for _, pid := range children(r.server().PID()) {
-			switch name := program(pid); {
-			case strings.Contains(name, inspect.Arg) && !seen[pid]:
+		case <-workers.C:
+			for _, pid := range children(r.server().PID()) {
+				if seen[pid] || !strings.Contains(program(pid), inspect.Arg) {
+					continue
+				}
 				seen[pid] = true
-				if rng.IntN(4) == 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				if rng.IntN(3) == 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
 					r.kills.worker++
 				}
-			case r.o.Machine && strings.Contains(name, "qemu-system") && time.Now().After(nextMachine):
-				nextMachine = time.Now().Add(2*r.o.Pause + time.Duration(rng.Int64N(int64(2*r.o.Pause))))
-				if syscall.Kill(pid, syscall.SIGKILL) == nil {
-					r.kills.machine++
-				}
 			}
+		case <-machines.C:
+			// One a minute or so: a journey in three loses its machine.
+			if r.o.Machine && rng.IntN(40) == 0 {
+				r.killMachine()
+			}
+		}
+	}
+}
+
+// killMachine kills the process of a machine, whoever owns it by now.
+func (r *Rig) killMachine() {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		pid, _ := strconv.Atoi(filepath.Base(d))
+		if n := program(pid); strings.Contains(n, "qemu-system") && strings.Contains(n, r.dataDir()) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			r.kills.machine++
+			return
 		}
 	}
 }

@@ -1,0 +1,101 @@
+// Command soak kills the server, its inspection workers and its machines again
+// and again while real guests boot, and says what became of everything:
+//
+//	make soak            go run ./test/soak [--kills 10] [--seed N] [--compute fake]
+//
+// It ends with an error when something was lost or left behind. What it does is
+// in package test/crash.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"slipway/disk/fixture"
+	"slipway/test/crash"
+	"slipway/test/server"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	kills := flag.Int("kills", 10, "how often to kill the server")
+	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()%1e9), "where the randomness comes from")
+	compute := flag.String("compute", "qemu", "qemu or fake")
+	pause := flag.Duration("pause", 12*time.Second, "the longest time between a start and its kill")
+	disk := flag.String("disk", os.Getenv("SLIPWAY_GUEST_DISK"), "a raw disk that boots; made when empty")
+	free := flag.Int64("free-block", 2000, "a block of 512 KiB of that disk that nothing uses")
+	flag.Parse()
+
+	dir, err := os.MkdirTemp("", "slipway-soak-")
+	if err != nil {
+		return err
+	}
+	bin, err := server.Build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	o := crash.Options{
+		Bin: bin, Dir: dir, Seed: *seed, Kills: *kills, Pause: *pause, Workers: 3, Limit: 5 * time.Minute,
+		Args: []string{"--import-rules", "open", "--compute", *compute},
+		Odds: crash.Odds{Abandon: 8, Validate: 80, Cancel: 10, Delete: 50},
+	}
+	if *compute == "fake" {
+		o.Args = append(o.Args, "--fake-boot-time", "300ms", "--boot-stall", "1s")
+		o.Odds.Fault, o.Workers = 30, 8
+		*disk, *free = filepath.Join(dir, "debian.raw"), 1800
+		if err := fixture.Make(ctx, fixture.Debian12, *disk, fixture.Options{SizeBytes: 1 << 30}); err != nil {
+			return err
+		}
+	}
+	o.Machine = *compute == "qemu"
+	if *disk == "" {
+		out, err := exec.CommandContext(ctx, "make", "--no-print-directory", "guest").Output()
+		if err != nil {
+			return fmt.Errorf("making the guest's disk: %w", err)
+		}
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		*disk = lines[len(lines)-1]
+	}
+	d, err := crash.ReadDisk(*disk, *free)
+	if err != nil {
+		return err
+	}
+	o.Disks = []crash.Disk{d}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	o.Log = log
+	fmt.Printf("soak: seed %d, %d kills of the server, %s; the log is %s\n", *seed, *kills, *compute, log.Name())
+	begun := time.Now()
+	report, err := crash.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%s\n%s\n", report.Table, time.Since(begun).Round(time.Second))
+	if len(report.Faults) > 0 {
+		for _, f := range report.Faults {
+			fmt.Println("WRONG:", f)
+		}
+		return errors.New("something was lost or left behind; the data directory is kept in " + dir)
+	}
+	return os.RemoveAll(dir)
+}
