@@ -39,6 +39,11 @@ for m in test/sdk test/sdkold test/sdknew; do
   module() { (cd "$m" && go vet ./... && go test -timeout 10m ./...); }
   step "$m" module
 done
+for m in test/roundtrip/old test/roundtrip/new; do
+  # -v: it says how many operations, members and errors it has compared.
+  module() { (cd "$m" && go vet ./... && go test -v -timeout 10m ./...); }
+  step "$m" module
+done
 if [ -f test/js/package.json ]; then
   js() { (cd test/js && npm ci --no-audit --no-fund --loglevel=error && npm test); }
   step test/js js

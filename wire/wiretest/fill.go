@@ -17,11 +17,21 @@ import (
 // two leaves of a kind are equal, enums and booleans apart. The same shape
 // always gives the same tree. The values satisfy types, not constraints.
 func Tree(s *shape.Shape) map[string]any {
-	f := filler{}
+	f := filler{variant: -1}
 	return f.value(s).(map[string]any)
 }
 
-type filler struct{ n int64 }
+// Variant is Tree with one member only in each union: the first for 0, the next
+// for 1, and so on in a circle.
+func Variant(s *shape.Shape, variant int) map[string]any {
+	f := filler{variant: variant}
+	return f.value(s).(map[string]any)
+}
+
+type filler struct {
+	n       int64
+	variant int // of unions; -1 for all members
+}
 
 func (f *filler) value(s *shape.Shape) any {
 	f.n++
@@ -30,6 +40,9 @@ func (f *filler) value(s *shape.Shape) any {
 		m := map[string]any{}
 		for i := range s.Members {
 			mem := &s.Members[i]
+			if s.Union && f.variant >= 0 && f.variant%len(s.Members) != i {
+				continue
+			}
 			if m[mem.Name] = f.value(mem.Shape); mem.In != shape.Body && mem.Shape.Kind == shape.String && len(mem.Shape.Enum) == 0 {
 				m[mem.Name] = mem.Name + "-" + strconv.FormatInt(f.n, 10) // headers hold plain text only
 			}
