@@ -127,7 +127,8 @@ func (b *bar) line() string {
 		if b.unit == "MB" {
 			s += fmt.Sprintf("  %.0f MB/s", rate/1e6)
 		}
-		if rate > 0 && b.total > b.done {
+		// Units that are no bytes take unequal times: a guess would mislead.
+		if rate > 0 && b.total > b.done && b.unit == "MB" {
 			left := time.Duration(float64(b.total-b.done) / rate * float64(time.Second))
 			s += "  " + left.Round(time.Second).String() + " left"
 		}
