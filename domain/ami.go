@@ -17,6 +17,11 @@ type AMI struct {
 	Public       bool
 	Mappings     []Mapping
 	Tags         Tags
+
+	Shared       []string `json:",omitempty"` // accounts that may launch it, sorted
+	ClientToken  string   `json:",omitempty"` // of the copy that made it
+	SourceAMI    string   `json:",omitempty"` // what it is a copy of
+	SourceRegion string   `json:",omitempty"`
 }
 
 // Mapping is one block device of an AMI.

@@ -20,11 +20,16 @@ type Image struct {
 	Disk        string // digest of the sealed disk
 	DiskBytes   int64
 	SourceAMI   string
+	CopyOf      string `json:",omitempty"` // ARN of the image it was copied from
 	RoleARN     string
 	AgentPolicy string // CURRENT_LATEST or ALWAYS_LATEST
 	Families    []string
 	Catalog     []Application
 	Tags        Tags
+
+	// Shares is who else may use the image, by account.
+	Shares map[string]ImagePermission `json:",omitempty"`
+
 	// Intended is the instance type of the runtime validation; "" when none
 	// was asked for.
 	Intended string
@@ -87,10 +92,6 @@ type Rung struct {
 func (*Image) Alias() string { return "" }
 func (*Image) Schema() int   { return 1 }
 
-// ImageQuota is how many images an account may have in a Region unless it was
-// changed.
-const ImageQuota = 10
-
 const (
 	ImagePending    State = "PENDING"
 	ImageAvailable  State = "AVAILABLE"
@@ -108,26 +109,31 @@ const (
 	ImageReady       Event = "ready"
 	ImageBroke       Event = "failed"
 	ImageAskDelete   Event = "ask-delete"
+	ImageCopyBegun   Event = "copy-begun"
 )
 
-// ImageMachine is the life of an imported image. The order of IMPORTING and
+// ImageMachine is the life of an imported or copied image. The order of IMPORTING and
 // VALIDATING is ours (AWS documents the words, not the order); deletion is
 // refused until the work on an image has ended.
 var ImageMachine = &Machine{
 	Kind:    KindImage,
 	Initial: ImagePending,
-	States:  []State{ImagePending, ImageImporting, ImageValidating, ImageAvailable, ImageFailed, ImageDeleting},
+	States:  []State{ImagePending, ImageCopying, ImageImporting, ImageValidating, ImageAvailable, ImageFailed, ImageDeleting},
 	Final:   []State{ImageDeleting},
-	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageReady, ImageBroke, ImageAskDelete},
+	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageCopyBegun, ImageReady, ImageBroke, ImageAskDelete},
 	Rules: []Rule{
 		{ImagePending, ImageImportBegun, Accept, ImageImporting},
 		{ImageImporting, ImageImportBegun, Ignore, ""},
 		{ImageImporting, ImageBootBegun, Accept, ImageValidating},
 		{ImageValidating, ImageBootBegun, Ignore, ""},
+		{ImagePending, ImageCopyBegun, Accept, ImageCopying},
+		{ImageCopying, ImageCopyBegun, Ignore, ""},
+		{ImageCopying, ImageReady, Accept, ImageAvailable},
 		{ImageImporting, ImageReady, Accept, ImageAvailable},
 		{ImageValidating, ImageReady, Accept, ImageAvailable},
 		{ImageAvailable, ImageReady, Ignore, ""},
 		{ImagePending, ImageBroke, Accept, ImageFailed},
+		{ImageCopying, ImageBroke, Accept, ImageFailed},
 		{ImageImporting, ImageBroke, Accept, ImageFailed},
 		{ImageValidating, ImageBroke, Accept, ImageFailed},
 		{ImageFailed, ImageBroke, Ignore, ""},

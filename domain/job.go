@@ -83,4 +83,5 @@ const (
 	FlowImageImport  = "image-import"
 	FlowImageDelete  = "image-delete"
 	FlowImageExport  = "image-export"
+	FlowImageCopy    = "image-copy"
 )

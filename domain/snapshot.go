@@ -14,6 +14,9 @@ type Snapshot struct {
 	Disk        string // digest once completed
 	Blocks      int64  // ChangedBlocksCount the client declared
 	Problem     string // why it is in state error
+
+	Public bool     `json:",omitempty"` // everybody may make volumes of it
+	Shared []string `json:",omitempty"` // accounts that may, sorted
 }
 
 func (s *Snapshot) Alias() string { return s.ClientToken }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"slipway/disk/facts"
 	"slipway/domain"
@@ -17,8 +19,8 @@ var amiName = regexp.MustCompile(`^[a-zA-Z0-9()\[\] ./\-'@_]{3,128}$`)
 // RegisterAMI makes an AMI of completed snapshots. What the guest is (Platform)
 // is read from the root disk; the caller's word for it does not count.
 func (s *Service) RegisterAMI(ctx context.Context, c domain.Caller, ami domain.AMI, dryRun bool) (*domain.AMI, error) {
-	if !amiName.MatchString(ami.Label) {
-		return nil, fault.New(fault.BadValue, "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'.").WithCode("InvalidAMIName.Malformed")
+	if err := checkAMIName(ami.Label); err != nil {
+		return nil, err
 	}
 	if ami.RootDevice == "" {
 		ami.RootDevice = "/dev/sda1"
@@ -39,6 +41,13 @@ func (s *Service) RegisterAMI(ctx context.Context, c domain.Caller, ami domain.A
 	return &ami, nil
 }
 
+func checkAMIName(name string) error {
+	if !amiName.MatchString(name) {
+		return fault.New(fault.BadValue, "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'.").WithCode("InvalidAMIName.Malformed")
+	}
+	return nil
+}
+
 func insertAMI(tx store.Tx, ami *domain.AMI) error {
 	if err := tx.Insert(ami); err != nil {
 		return err
@@ -55,12 +64,11 @@ func insertAMI(tx store.Tx, ami *domain.AMI) error {
 }
 
 func (s *Service) checkAMI(tx store.Tx, c domain.Caller, ami *domain.AMI) error {
-	same, err := tx.Count(store.Query{Kind: domain.KindAMI, Account: c.Account, Region: c.Region, Alias: ami.Label})
-	if err != nil {
+	if err := freeAMIName(tx, c, ami.Label); err != nil {
 		return err
 	}
-	if same > 0 {
-		return fault.New(fault.Exists, "AMI name %s is already in use by AMI in account %s.", ami.Label, c.Account).WithCode("InvalidAMIName.Duplicate")
+	if err := roomFor(tx, c.Scope(), domain.KindAMI, domain.QuotaAMIs, "ResourceLimitExceeded"); err != nil {
+		return err
 	}
 	root := false
 	seen := map[string]bool{}
@@ -78,6 +86,17 @@ func (s *Service) checkAMI(tx store.Tx, c domain.Caller, ami *domain.AMI) error 
 	if !root {
 		return fault.New(fault.BadCombination, "No snapshot is mapped to the root device %s.", ami.RootDevice).
 			WithHint("Map the root disk's snapshot to that device name.").WithCode("InvalidBlockDeviceMapping")
+	}
+	return nil
+}
+
+func freeAMIName(tx store.Tx, c domain.Caller, name string) error {
+	same, err := tx.Count(store.Query{Kind: domain.KindAMI, Account: c.Account, Region: c.Region, Alias: name})
+	if err != nil {
+		return err
+	}
+	if same > 0 {
+		return fault.New(fault.Exists, "AMI name %s is already in use by AMI in account %s.", name, c.Account).WithCode("InvalidAMIName.Duplicate")
 	}
 	return nil
 }
@@ -142,43 +161,96 @@ func PlatformOf(f *facts.Facts) (platform, details string) {
 	return "", "Linux/UNIX"
 }
 
-// AMIs lists the caller's AMIs, all or those named. A name that is not there
-// is fault.NotFound.
-func (s *Service) AMIs(ctx context.Context, c domain.Caller, ids []string) ([]*domain.AMI, error) {
+// AMIQuery selects AMIs that the caller may know of.
+type AMIQuery struct {
+	IDs    []string // a miss is fault.NotFound
+	Owners []string // account ids and "self"; empty means any
+	// Executable keeps AMIs with explicit permission for one of these: account
+	// ids, "self", and "all" for the public ones. Empty means any.
+	Executable []string
+}
+
+// AMIs lists AMIs in order of id: the caller's, and those of others that they
+// may launch.
+func (s *Service) AMIs(ctx context.Context, c domain.Caller, q AMIQuery) ([]*domain.AMI, error) {
 	var out []*domain.AMI
-	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
-		out, err = store.List[domain.AMI](tx, store.Query{Kind: domain.KindAMI, Account: c.Account, Region: c.Region, Names: ids, States: []domain.State{domain.AMIAvailable}})
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		if len(q.IDs) > 0 {
+			for _, id := range slices.Compact(slices.Sorted(slices.Values(q.IDs))) {
+				ami, err := visibleAMI(tx, c, id)
+				if err != nil {
+					return err
+				}
+				out = append(out, ami)
+			}
+			return nil
+		}
+		var err error
+		out, err = store.List[domain.AMI](tx, store.Query{Kind: domain.KindAMI, Account: c.Account, Region: c.Region, States: []domain.State{domain.AMIAvailable}})
+		if err != nil {
+			return err
+		}
+		keys, err := sharedWith(tx, c, domain.KindAMI)
+		for _, k := range keys {
+			ami := new(domain.AMI)
+			if err := tx.Get(k, ami); fault.Is(err, fault.NotFound) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			if launchable(ami, c) {
+				out = append(out, ami)
+			}
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]bool{}
-	for _, a := range out {
-		found[a.Key.Name] = true
-	}
-	for _, id := range ids {
-		if !found[id] {
-			return nil, fault.New(fault.NotFound, "The image id '[%s]' does not exist", id).WithCode("InvalidAMIID.NotFound")
-		}
+	out = slices.DeleteFunc(out, func(a *domain.AMI) bool { return !q.keeps(a, c) })
+	slices.SortFunc(out, func(a, b *domain.AMI) int { return strings.Compare(a.Key.Name, b.Key.Name) })
+	for i := range out {
+		out[i] = seenAMI(out[i], c)
 	}
 	return out, nil
+}
+
+func (q AMIQuery) keeps(a *domain.AMI, c domain.Caller) bool {
+	return ownedBy(q.Owners, a.Key.Account, c) && usableBy(q.Executable, a.Shared, a.Public, c)
+}
+
+// ownedBy tells whether an owner is among those asked for.
+func ownedBy(owners []string, account string, c domain.Caller) bool {
+	return len(owners) == 0 || slices.Contains(owners, account) || account == c.Account && slices.Contains(owners, "self")
+}
+
+// usableBy tells whether one of the users asked for has explicit permission.
+func usableBy(users, shared []string, public bool, c domain.Caller) bool {
+	for _, u := range users {
+		if u == "self" {
+			u = c.Account
+		}
+		if u == "all" && public || slices.Contains(shared, u) {
+			return true
+		}
+	}
+	return len(users) == 0
 }
 
 // DeregisterAMI removes an AMI; its snapshots stay.
 func (s *Service) DeregisterAMI(ctx context.Context, c domain.Caller, id string, dryRun bool) error {
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		ami := new(domain.AMI)
-		err := tx.Get(c.Key(domain.KindAMI, id), ami)
-		if fault.Is(err, fault.NotFound) {
-			return fault.New(fault.NotFound, "The image id '[%s]' does not exist", id).WithCode("InvalidAMIID.NotFound")
-		} else if err != nil {
+		ami, err := ownAMI(tx, c, id)
+		if err != nil {
 			return err
 		}
 		if dryRun {
 			return fault.New(fault.DryRun, "Request would have succeeded, but DryRun flag is set.")
 		}
 		if _, err := tx.Move(ami.Key, domain.AMIAskDeregister, "", nil); err != nil {
+			return err
+		}
+		if err := unshareAll(tx, ami.Key); err != nil {
 			return err
 		}
 		return tx.Delete(ami.Key)

@@ -121,14 +121,7 @@ func (s *Service) checkImageName(tx store.Tx, c domain.Caller, name string) erro
 	if n > 0 {
 		return fault.New(fault.Exists, "The image %s already exists in account %s.", name, c.Account).WithHint("Choose another name, or delete that image first.")
 	}
-	n, err = tx.Count(store.Query{Kind: domain.KindImage, Account: c.Account, Region: c.Region})
-	if err != nil {
-		return err
-	}
-	if q := s.imageQuota(); n >= q {
-		return fault.New(fault.Quota, "The account has %d images in %s; the limit is %d.", n, c.Region, q).WithHint("Delete an image that is not needed.")
-	}
-	return nil
+	return roomFor(tx, c.Scope(), domain.KindImage, domain.QuotaImages, "")
 }
 
 // importSource resolves the AMI and checks what its attributes tell.
@@ -136,7 +129,7 @@ func (s *Service) importSource(tx store.Tx, c domain.Caller, id string) (*domain
 	ami := new(domain.AMI)
 	err := tx.Get(c.Key(domain.KindAMI, id), ami)
 	if fault.Is(err, fault.NotFound) {
-		return nil, nil, foreignAMI(tx, id)
+		return nil, nil, foreignAMI(tx, c, id)
 	} else if err != nil {
 		return nil, nil, err
 	}
@@ -152,15 +145,15 @@ func (s *Service) importSource(tx store.Tx, c domain.Caller, id string) (*domain
 	return ami, snap, nil
 }
 
-// foreignAMI tells a public AMI of somebody else from one that is not there;
-// a private one is not given away.
-func foreignAMI(tx store.Tx, id string) error {
-	others, err := store.List[domain.AMI](tx, store.Query{Kind: domain.KindAMI, Names: []string{id}})
+// foreignAMI tells an AMI of somebody else that the caller may see from one
+// that is not there; a private one is not given away.
+func foreignAMI(tx store.Tx, c domain.Caller, id string) error {
+	others, err := store.List[domain.AMI](tx, store.Query{Kind: domain.KindAMI, Region: c.Region, Names: []string{id}})
 	if err != nil {
 		return err
 	}
 	for _, o := range others {
-		if o.Public {
+		if launchable(o, c) {
 			return fault.New(fault.Unsupported, "The AMI %s belongs to another account; only AMIs that you own can be imported.", id).
 				WithHint("Copy it into your account first.")
 		}

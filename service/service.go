@@ -26,8 +26,7 @@ type Service struct {
 
 // Config is what an operator decided.
 type Config struct {
-	Rules      rules.Set // which image requirements hold: rules.AWS or rules.Open
-	ImageQuota int       // images per account and Region; 0 means domain.ImageQuota
+	Rules rules.Set // which image requirements hold: rules.AWS or rules.Open
 	// Operator is the account whose root runs the server: makes accounts, reads
 	// every job.
 	Operator string
@@ -61,13 +60,6 @@ const gib = 1 << 30
 
 // blocksOf counts the blocks of a volume.
 func blocksOf(sizeGiB int64) int64 { return sizeGiB * (gib / BlockBytes) }
-
-func (s *Service) imageQuota() int {
-	if s.Config.ImageQuota > 0 {
-		return s.Config.ImageQuota
-	}
-	return domain.ImageQuota
-}
 
 // enqueue starts a workflow over a subject in the transaction that writes it.
 // The state starts empty: every step finds what it needs from the subject.

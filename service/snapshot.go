@@ -52,6 +52,9 @@ func (s *Service) StartSnapshot(ctx context.Context, c domain.Caller, spec Snaps
 				return nil
 			}
 		}
+		if err := roomFor(tx, c.Scope(), domain.KindSnapshot, domain.QuotaSnapshots, "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"); err != nil {
+			return err
+		}
 		snap.Key = c.Key(domain.KindSnapshot, s.IDs.Snapshot())
 		return tx.Insert(snap)
 	})
@@ -137,31 +140,9 @@ func (s *Service) Snapshot(ctx context.Context, c domain.Caller, id string) (*do
 	snap := new(domain.Snapshot)
 	err := s.Store.View(ctx, func(tx store.Tx) error { return tx.Get(c.Key(domain.KindSnapshot, id), snap) })
 	if fault.Is(err, fault.NotFound) {
-		return nil, fault.New(fault.NotFound, "The snapshot '%s' does not exist.", id).WithCode("InvalidSnapshot.NotFound")
+		return nil, noID(domain.KindSnapshot, id)
 	}
 	return snap, err
-}
-
-// Snapshots lists the caller's snapshots, all or those named.
-func (s *Service) Snapshots(ctx context.Context, c domain.Caller, ids []string) ([]*domain.Snapshot, error) {
-	var out []*domain.Snapshot
-	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
-		out, err = store.List[domain.Snapshot](tx, store.Query{Kind: domain.KindSnapshot, Account: c.Account, Region: c.Region, Names: ids})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]bool{}
-	for _, sn := range out {
-		found[sn.Key.Name] = true
-	}
-	for _, id := range ids {
-		if !found[id] {
-			return nil, fault.New(fault.NotFound, "The snapshot '%s' does not exist.", id).WithCode("InvalidSnapshot.NotFound")
-		}
-	}
-	return out, nil
 }
 
 // PublicSnapshotState is the word clients know for a state of ours.

@@ -62,7 +62,7 @@ func (l BootLimits) filled(accel string) BootLimits {
 
 // Flows is every workflow.
 func (w *World) Flows() []Workflow {
-	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport()}
+	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport(), w.imageCopy()}
 }
 
 // evidenceDir is where an image's screenshots and logs are kept.

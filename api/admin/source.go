@@ -62,7 +62,7 @@ func (o Operator) Images(ctx context.Context) ([]adminapi.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	imgs, _, err := o.Service.Images(ctx, c, service.ImageQuery{})
+	imgs, _, err := o.Service.Images(ctx, c, service.ImageQuery{Type: domain.VisibilityPrivate})
 	out := []adminapi.Image{}
 	for _, i := range imgs {
 		out = append(out, image(i))

@@ -75,6 +75,14 @@ func imageShape(i *domain.Image) *aws.Image {
 		DynamicAppProvidersEnabled: new("DISABLED"), LatestAppstreamAgentVersion: new("TRUE"),
 		SupportedInstanceFamilies: i.Families,
 	}
+	switch {
+	case i.Visibility == domain.VisibilityShared:
+		for _, p := range i.Shares { // the caller's own, the only one they see
+			out.ImagePermissions = permissionShape(p)
+		}
+	case len(i.Shares) > 0:
+		out.ImageSharedWithOthers = new("TRUE")
+	}
 	if i.Reason != nil {
 		out.StateChangeReason = &aws.ImageStateChangeReason{Code: convert.Opt(i.Reason.Code), Message: convert.Opt(i.Reason.Message)}
 	}

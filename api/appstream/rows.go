@@ -4,6 +4,7 @@ package appstream
 
 import (
 	"slipway/api/convert"
+	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
 	aws "slipway/wire/appstream"
@@ -18,6 +19,18 @@ func Rows(s *service.Service) []convert.Row {
 		convert.On(aws.OpCreateImportedImage, a.createImportedImage, nil),
 		convert.On(aws.OpDescribeImages, a.describeImages, describedImages),
 		convert.On(aws.OpDeleteImage, a.deleteImage, deletedImage),
+		convert.On(aws.OpCopyImage, a.copyImage, func(c domain.Caller, in *aws.CopyImageRequest) []string {
+			return []string{imageARN(c, convert.Val(in.SourceImageName))}
+		}),
+		convert.On(aws.OpDescribeImagePermissions, a.describeImagePermissions, func(c domain.Caller, in *aws.DescribeImagePermissionsRequest) []string {
+			return []string{imageARN(c, convert.Val(in.Name))}
+		}),
+		convert.On(aws.OpUpdateImagePermissions, a.updateImagePermissions, func(c domain.Caller, in *aws.UpdateImagePermissionsRequest) []string {
+			return []string{imageARN(c, convert.Val(in.Name))}
+		}),
+		convert.On(aws.OpDeleteImagePermissions, a.deleteImagePermissions, func(c domain.Caller, in *aws.DeleteImagePermissionsRequest) []string {
+			return []string{imageARN(c, convert.Val(in.Name))}
+		}),
 		convert.On(aws.OpCreateExportImageTask, a.createExportImageTask, exportedImage),
 		convert.On(aws.OpGetExportImageTask, a.getExportImageTask, nil),
 		convert.On(aws.OpListExportImageTasks, a.listExportImageTasks, nil),

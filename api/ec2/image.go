@@ -7,6 +7,7 @@ import (
 	"slipway/api/convert"
 	"slipway/domain"
 	"slipway/fault"
+	"slipway/service"
 	"slipway/wire"
 	aws "slipway/wire/ec2"
 )
@@ -64,12 +65,8 @@ func (a api) describeImages(ctx context.Context, c *wire.Call, in *aws.DescribeI
 	if err := checkFilters(in.Filters, func(n string) ([]string, bool) { return amiField(&domain.AMI{}, n) }); err != nil {
 		return nil, err
 	}
-	caller := convert.Caller(c)
 	out := &aws.DescribeImagesResult{Images: []aws.Image{}}
-	if len(in.Owners) > 0 && !slices.Contains(in.Owners, "self") && !slices.Contains(in.Owners, caller.Account) {
-		return out, nil
-	}
-	amis, err := a.svc.AMIs(ctx, caller, in.ImageIds)
+	amis, err := a.svc.AMIs(ctx, convert.Caller(c), service.AMIQuery{IDs: in.ImageIds, Owners: in.Owners, Executable: in.ExecutableUsers})
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +106,10 @@ func amiField(m *domain.AMI, name string) ([]string, bool) {
 	switch name {
 	case "name":
 		return []string{m.Label}, true
+	case "source-image-id":
+		return []string{m.SourceAMI}, true
+	case "source-image-region":
+		return []string{m.SourceRegion}, true
 	case "image-id":
 		return []string{m.Key.Name}, true
 	case "description":
@@ -157,6 +158,7 @@ func imageShape(m *domain.AMI) aws.Image {
 		BootMode: convert.Opt(m.BootMode), TpmSupport: convert.Opt(m.TPM), EnaSupport: new(m.ENA),
 		RootDeviceName: new(m.RootDevice), RootDeviceType: new("ebs"), Platform: convert.Opt(m.Platform), PlatformDetails: new(m.Details),
 		CreationDate: new(m.Created.Format("2006-01-02T15:04:05.000Z")), Tags: tagList(m.Tags), UsageOperation: new(usage(m)),
+		SourceImageId: convert.Opt(m.SourceAMI), SourceImageRegion: convert.Opt(m.SourceRegion),
 	}
 	for _, d := range m.Mappings {
 		out.BlockDeviceMappings = append(out.BlockDeviceMappings, aws.BlockDeviceMapping{DeviceName: new(d.Device), Ebs: &aws.EbsBlockDevice{

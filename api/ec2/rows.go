@@ -48,7 +48,7 @@ var Errors = convert.Table{
 	},
 	Open:     true,
 	Codes:    true,
-	Statuses: map[string]int{"DryRunOperation": 412, "UnauthorizedOperation": 403, "Unavailable": 503},
+	Statuses: map[string]int{"DryRunOperation": 412, "UnauthorizedOperation": 403, "AuthFailure": 403, "Unavailable": 503},
 }
 
 func dryRun(set *bool) error {

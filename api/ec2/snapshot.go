@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"slipway/api/convert"
@@ -19,12 +18,8 @@ func (a api) describeSnapshots(ctx context.Context, c *wire.Call, in *aws.Descri
 	if err := checkFilters(in.Filters, func(n string) ([]string, bool) { return snapshotField(&domain.Snapshot{}, n) }); err != nil {
 		return nil, err
 	}
-	caller := convert.Caller(c)
 	out := &aws.DescribeSnapshotsResult{Snapshots: []aws.Snapshot{}}
-	if len(in.OwnerIds) > 0 && !slices.Contains(in.OwnerIds, "self") && !slices.Contains(in.OwnerIds, caller.Account) {
-		return out, nil
-	}
-	snaps, err := a.svc.Snapshots(ctx, caller, in.SnapshotIds)
+	snaps, err := a.svc.Snapshots(ctx, convert.Caller(c), service.SnapshotQuery{IDs: in.SnapshotIds, Owners: in.OwnerIds, Restorable: in.RestorableByUserIds})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,62 @@
+package domain
+
+// Quota is one limit of an account in a Region.
+type Quota struct {
+	Code       string // ours: service/what
+	Name       string
+	AWSCode    string // the code in AWS's Service Quotas; "" where we do not know it
+	Default    int    // AWS's default
+	Adjustable bool   // whether AWS raises it on request; an operator here always may
+}
+
+// Codes of the quotas.
+const (
+	QuotaImages        = "appstream/images"
+	QuotaImageCopies   = "appstream/image-copies"
+	QuotaImageShares   = "appstream/image-shares"
+	QuotaAMIs          = "ec2/amis"
+	QuotaPublicAMIs    = "ec2/public-amis"
+	QuotaAMIShares     = "ec2/ami-shares"
+	QuotaSnapshots     = "ebs/snapshots"
+	QuotaVPCs          = "vpc/vpcs"
+	QuotaSubnets       = "vpc/subnets-per-vpc"
+	QuotaSecurityGroup = "vpc/security-groups"
+)
+
+// Quotas is the catalogue (AppStream developer guide "Service quotas"; EC2, EBS
+// and VPC user guides and their lists in Service Quotas).
+var Quotas = []Quota{
+	{QuotaImages, "Images per Region", "", 10, true},
+	{QuotaImageCopies, "Concurrent image copies per destination Region", "", 2, false},
+	{QuotaImageShares, "Accounts an image is shared with", "", 100, false},
+	{QuotaSnapshots, "Snapshots per Region", "L-309BACF6", 100000, true},
+	{QuotaAMIShares, "Accounts an AMI is shared with", "", 1000, true},
+	{QuotaAMIs, "AMIs per Region", "L-B665C33B", 50000, true},
+	{QuotaPublicAMIs, "Public AMIs per Region", "L-0E3CBAB9", 5, true},
+	{QuotaSecurityGroup, "VPC security groups per Region", "L-E79EC296", 2500, true},
+	{QuotaSubnets, "Subnets per VPC", "L-407747CB", 200, true},
+	{QuotaVPCs, "VPCs per Region", "L-F678F1CE", 5, true},
+}
+
+// FindQuota finds a quota by our code or by AWS's.
+func FindQuota(code string) (Quota, bool) {
+	for _, q := range Quotas {
+		if code != "" && (q.Code == code || q.AWSCode == code) {
+			return q, true
+		}
+	}
+	return Quota{}, false
+}
+
+// KindQuota is the kind of changed quotas.
+const KindQuota Kind = "quota"
+
+// QuotaValue is a quota of one account and Region that was changed. Key.Name
+// is its code.
+type QuotaValue struct {
+	Meta  `json:"-"`
+	Value int
+}
+
+func (*QuotaValue) Alias() string { return "" }
+func (*QuotaValue) Schema() int   { return 1 }
