@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
@@ -79,10 +80,8 @@ func fromDataDir(dir string) (*target, error) {
 }
 
 func fromEnvironment(ctx context.Context) (*target, error) {
-	client, err := httpClient(os.Getenv("AWS_CA_BUNDLE"))
-	if err != nil {
-		return nil, err
-	}
+	// The SDK's own kind of client: it adds AWS_CA_BUNDLE to no other.
+	client := awshttp.NewBuildableClient().WithTransportOptions(tune)
 	opts := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
 	key, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	endpoint := strings.TrimRight(os.Getenv("AWS_ENDPOINT_URL"), "/")
@@ -108,16 +107,21 @@ func fromEnvironment(ctx context.Context) (*target, error) {
 	return &target{Config: cfg, Endpoint: endpoint, Source: "the environment"}, nil
 }
 
-// httpClient keeps as many connections as a parallel transfer uses and lets a
-// whole 512 KiB block through in few system calls. bundle is a PEM file of
-// authorities to trust besides the system's; "" for none.
-func httpClient(bundle string) (*http.Client, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+// tune keeps as many connections as a parallel transfer uses and lets a whole
+// 512 KiB block through in few system calls.
+func tune(t *http.Transport) {
 	t.MaxIdleConnsPerHost = 64
 	t.WriteBufferSize = 128 << 10
 	t.ReadBufferSize = 128 << 10
 	t.ResponseHeaderTimeout = time.Minute
 	t.ForceAttemptHTTP2 = false
+}
+
+// httpClient makes a client for a server of ours. bundle is a PEM file of
+// authorities to trust besides the system's; "" for none.
+func httpClient(bundle string) (*http.Client, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	tune(t)
 	if bundle != "" {
 		pem, err := os.ReadFile(bundle)
 		if err != nil {
