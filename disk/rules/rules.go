@@ -63,7 +63,7 @@ func rulebook() []rule {
 	return []rule{
 		{"disk-empty", "The disk holds something.", ownPage, true, notEmpty},
 		{"partition-table", "The disk has a partition table that can be read.", ownPage, true, table},
-		{"disk-truncated", "Every partition lies inside the disk.", ownPage, true, inside},
+		{"disk-truncated", "The disk is as large as its partition table says.", ownPage, true, inside},
 		{"bitlocker", "No volume is encrypted with BitLocker.", vmPage, true, noBitLocker},
 		{"boot-loader", "The disk has a boot loader.", ownPage, true, bootable},
 		{"uefi", "The disk starts under UEFI.", importPage, true, uefi},
@@ -136,6 +136,12 @@ func inside(f *facts.Facts) (string, string) {
 			return fmt.Sprintf("The disk has %d bytes; partition %d ends at byte %d.", f.SizeBytes, p.Number, p.StartBytes+p.SizeBytes),
 				"The file is cut off: upload it again and compare the size."
 		}
+	}
+	// An upload is filled up to whole GiB, so what was cut off may lie inside of
+	// the disk again, as zeros; the table still knows where its end was.
+	if f.Table.NeedsBytes > f.SizeBytes {
+		return fmt.Sprintf("The disk has %d bytes; its partition table was made for a disk of %d.", f.SizeBytes, f.Table.NeedsBytes),
+			"The file is cut off: upload it again and compare the size. If the disk was made smaller on purpose, write its table anew (sgdisk -e)."
 	}
 	return "", ""
 }

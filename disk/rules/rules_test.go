@@ -38,6 +38,7 @@ func TestEvaluate(t *testing.T) {
 		{"primary lost", func(f *facts.Facts) { f.Table.PrimaryOK = false }, "+gpt-copy", "+gpt-copy"},
 		{"backup lost", func(f *facts.Facts) { f.Table.BackupOK = false }, "+gpt-copy", "+gpt-copy"},
 		{"cut off", func(f *facts.Facts) { f.Partitions[1].BeyondEnd = true }, "disk-truncated", "disk-truncated"},
+		{"cut off and filled up", func(f *facts.Facts) { f.Table.BackupOK, f.Table.NeedsBytes = false, f.SizeBytes+1 }, "disk-truncated +gpt-copy", "disk-truncated +gpt-copy"},
 		{"bitlocker", func(f *facts.Facts) { f.Partitions[1].FileSystem = facts.BitLocker }, "bitlocker", "bitlocker"},
 		{"no ESP", func(f *facts.Facts) { f.ESP, f.Partitions = nil, f.Partitions[1:] }, "boot-loader", "boot-loader"},
 		{"ESP unreadable", func(f *facts.Facts) { f.ESP = nil }, "esp-readable", "~esp-readable"},
