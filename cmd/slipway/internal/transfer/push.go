@@ -239,7 +239,7 @@ func (p *pusher) complete(ctx context.Context) error {
 
 // sealed waits until the snapshot can be used.
 func (p *pusher) sealed(ctx context.Context) error {
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+	for begun := time.Now(); ; {
 		s, err := p.describe(ctx, p.state.Snapshot)
 		switch {
 		case err != nil:
@@ -251,7 +251,9 @@ func (p *pusher) sealed(ctx context.Context) error {
 		case s.State == types.SnapshotStateError:
 			return fmt.Errorf("%s could not be completed: %s", p.state.Snapshot, aws.ToString(s.StateMessage))
 		}
-		timer := time.NewTimer(pause)
+		// In proportion to what was waited already: near for a server in the
+		// same room, polite for a service that takes minutes.
+		timer := time.NewTimer(min(max(time.Since(begun)/10, 20*time.Millisecond), 5*time.Second))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
