@@ -13,6 +13,7 @@ type Call struct {
 	Identity  Identity
 	Region    string // of the credential scope
 	Source    string // the caller's address without port
+	Secure    bool   // it came over TLS
 	Protocol  Protocol
 	UserAgent string
 	Input     any // *<Input struct of Op>
@@ -23,7 +24,8 @@ type Call struct {
 type Handler func(ctx context.Context, c *Call) (any, error)
 
 // Handle makes a Handler of a function typed with the operation's structs.
-// Given to an operation of other types it answers an internal failure.
+// Given to an operation of other types it answers an internal failure; On finds
+// the mistake at start.
 func Handle[I, O any](f func(context.Context, *Call, *I) (*O, error)) Handler {
 	return func(ctx context.Context, c *Call) (any, error) {
 		in, ok := c.Input.(*I)
@@ -39,6 +41,17 @@ func Handle[I, O any](f func(context.Context, *Call, *I) (*O, error)) Handler {
 		}
 		return out, nil
 	}
+}
+
+// On is Handle for a certain operation. It panics when the function is typed
+// with the structs of another one: that is a mistake in the program.
+func On[I, O any](op *Op, f func(context.Context, *Call, *I) (*O, error)) Handler {
+	_, in := op.NewInput().(*I)
+	_, out := op.NewOutput().(*O)
+	if !in || !out {
+		panic(fmt.Sprintf("wire: %s.%s takes %T and answers %T; its handler is a %T", op.Service.Name, op.Name, op.NewInput(), op.NewOutput(), f))
+	}
+	return Handle(f)
 }
 
 // Outcome is how a call ended, for Config.After.

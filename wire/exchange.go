@@ -49,21 +49,35 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 	if ex != nil {
 		return nil, ex
 	}
+	// Only the query protocols name their operation in the body.
+	late := x.route.protocol == EC2Query || x.route.protocol == AWSQuery
+	if !late {
+		if ex := x.s.router.operation(&x.route, &x.req); ex != nil {
+			return nil, ex
+		}
+	}
 	body, ex := x.s.readBody(w, r)
 	if ex != nil {
 		return nil, ex
 	}
-	x.req.Body = body
-	if ex := x.s.router.operation(&x.route, &x.req); ex != nil {
-		return nil, ex
-	}
-	op := x.req.Op
-	who, ex := x.s.authenticate(r, claim, body, op.Service.SigningName, op.UnsignedBody)
+	who, ex := x.s.authenticate(r, claim, body, !late && x.req.Op.UnsignedBody)
 	if ex != nil {
 		return nil, ex
 	}
+	if x.req.Body, ex = x.s.inflate(r, body); ex != nil {
+		return nil, ex
+	}
+	if late {
+		if ex := x.s.router.operation(&x.route, &x.req); ex != nil {
+			return nil, ex
+		}
+	}
+	op := x.req.Op
+	if ex := x.s.scoped(who, op.Service.SigningName); ex != nil {
+		return nil, ex
+	}
 	x.call = Call{Op: op, RequestID: x.req.RequestID, Identity: who.Secret.Identity, Region: who.Region,
-		Source: sourceOf(r), Protocol: x.route.protocol, UserAgent: r.UserAgent()}
+		Source: sourceOf(r), Secure: r.TLS != nil, Protocol: x.route.protocol, UserAgent: r.UserAgent()}
 	handler := x.s.cfg.Handlers[op]
 	if handler == nil {
 		return nil, Exceptionf(notImplemented, "The operation %s is not implemented.", op.Name)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -84,8 +85,17 @@ func (rr *router) speaking(s *Service, p Protocol) *Service {
 }
 
 func isForm(r *http.Request) bool {
-	ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return r.Method == http.MethodPost && strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded")
+	return r.Method == http.MethodPost && r.Header.Get("Content-Type") != "" && mediaType(r, "application/x-www-form-urlencoded")
+}
+
+// mediaType tells whether a request has the content type, or none. A charset
+// and other parameters do not matter.
+func mediaType(r *http.Request, want string) bool {
+	ct := r.Header.Get("Content-Type")
+	if i := strings.IndexByte(ct, ';'); i >= 0 {
+		ct = ct[:i]
+	}
+	return ct == "" || strings.EqualFold(strings.TrimSpace(ct), want)
 }
 
 // query finds a query service by the credential's scope or else by version.
@@ -111,8 +121,16 @@ func (rr *router) operation(rt *route, req *Request) *Exception {
 	name := ""
 	switch rt.protocol {
 	case AWSJSON11:
+		if !mediaType(r, "application/x-amz-json-1.1") {
+			// The services find an operation by both headers together.
+			return Exceptionf(unknownOperation, "The content type '%s' is not one of this service; use application/x-amz-json-1.1.", clip(r.Header.Get("Content-Type")))
+		}
 		_, name, _ = cutLast(r.Header.Get("X-Amz-Target"), ".")
 	case RPCv2CBOR:
+		if !mediaType(r, "application/cbor") {
+			return &Exception{Code: "SerializationException", Status: http.StatusUnsupportedMediaType,
+				Message: fmt.Sprintf("The content type '%s' is not application/cbor.", clip(r.Header.Get("Content-Type")))}
+		}
 		_, name, _ = rpcPath(r.URL.Path)
 	case EC2Query, AWSQuery:
 		form, ex := readForm(req)

@@ -55,6 +55,9 @@ type Config struct {
 	// Own serves everything below OwnPrefix; may be nil.
 	Own     http.Handler
 	MaxBody int64 // 0: DefaultMaxBody
+	// BodyTimeout is how long a caller may take to send a body; 0 means
+	// DefaultBodyTimeout.
+	BodyTimeout time.Duration
 }
 
 // NewServer makes the handler of the whole port. It panics when the
@@ -65,6 +68,9 @@ func NewServer(c Config) http.Handler {
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = DefaultMaxBody
+	}
+	if c.BodyTimeout == 0 {
+		c.BodyTimeout = DefaultBodyTimeout
 	}
 	s := &server{cfg: c, codecs: map[Protocol]Codec{}, router: newRouter(c.Services)}
 	for _, codec := range c.Codecs {
@@ -81,9 +87,9 @@ func NewServer(c Config) http.Handler {
 			known[op] = true
 		}
 	}
-	for op := range c.Handlers {
-		if !known[op] {
-			panic(fmt.Sprintf("wire: handler for %s.%s, which is not served", op.Service.Name, op.Name))
+	for op, h := range c.Handlers {
+		if !known[op] || h == nil {
+			panic(fmt.Sprintf("wire: handler for %s.%s, which is not served, or none", op.Service.Name, op.Name))
 		}
 	}
 	return s
@@ -113,10 +119,13 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, resp *Response) {
 		h[k] = v
 	}
 	h.Set("Content-Length", strconv.Itoa(len(resp.Body)))
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(answerTime)) // a recorder has none
 	w.WriteHeader(resp.Status)
 	if _, err := w.Write(resp.Body); err != nil {
 		s.cfg.Log.Debug("the caller went away", "request", RequestIDFrom(r.Context()), "err", err)
 	}
+	_ = control.SetWriteDeadline(time.Time{})
 	resp.release()
 }
 
@@ -150,7 +159,10 @@ func (s *server) ownCaller(w http.ResponseWriter, r *http.Request) (Signed, []by
 	if ex != nil {
 		return Signed{}, nil, ex
 	}
-	signed, ex := s.authenticate(r, claim, body, OwnSigningName, false)
+	signed, ex := s.authenticate(r, claim, body, false)
+	if ex == nil {
+		ex = s.scoped(signed, OwnSigningName)
+	}
 	return signed, body, ex
 }
 
@@ -158,19 +170,6 @@ func (s *server) ownCaller(w http.ResponseWriter, r *http.Request) (Signed, []by
 func plainError(ex *Exception) *Response {
 	return &Response{Status: ex.HTTPStatus(nil), Header: http.Header{"Content-Type": {"application/json"}},
 		Body: []byte(`{"__type":` + strconv.Quote(ex.Code) + `,"message":` + strconv.QuoteToASCII(ex.Message) + `}`)}
-}
-
-func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Exception) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, &Exception{Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
-			Message: fmt.Sprintf("The request body is larger than %d bytes.", s.cfg.MaxBody)}
-	case err != nil:
-		return nil, Exceptionf("SerializationException", "The request body could not be read.")
-	}
-	return body, nil
 }
 
 // claim reads who a request says it is from. With DevCredentials it may be
@@ -189,8 +188,9 @@ func (s *server) claim(r *http.Request) (Claim, *Exception) {
 	return nil, s.unproven(r.Context(), err)
 }
 
-// authenticate finds out who sent the request.
-func (s *server) authenticate(r *http.Request, c Claim, body []byte, service string, unsignedBody bool) (Signed, *Exception) {
+// authenticate finds out who sent the request. Whether the caller has signed
+// for the right service is up to scoped.
+func (s *server) authenticate(r *http.Request, c Claim, body []byte, unsignedBody bool) (Signed, *Exception) {
 	ctx := r.Context()
 	if s.cfg.DevCredentials {
 		var sc Scope
@@ -204,7 +204,7 @@ func (s *server) authenticate(r *http.Request, c Claim, body []byte, service str
 		if err != nil {
 			return Signed{}, s.internal(ctx, nil, fmt.Errorf("looking up an access key: %w", err))
 		}
-		return Signed{Secret: secret, Region: sc.Region, Service: service, Presigned: sc.Presigned}, nil
+		return Signed{Secret: secret, Region: sc.Region, Service: sc.Service, Presigned: sc.Presigned}, nil
 	}
 	if unsignedBody && r.Header.Get("X-Amz-Content-Sha256") == "UNSIGNED-PAYLOAD" {
 		body = nil
@@ -213,12 +213,18 @@ func (s *server) authenticate(r *http.Request, c Claim, body []byte, service str
 	switch {
 	case err != nil:
 		return Signed{}, s.unproven(ctx, err)
-	case signed.Service != service:
-		return Signed{}, Exceptionf("InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", service)
 	case !regionName(signed.Region):
 		return Signed{}, Exceptionf("InvalidSignatureException", "Credential should be scoped to a valid region.")
 	}
 	return signed, nil
+}
+
+// scoped refuses a credential that was made for another service.
+func (s *server) scoped(who Signed, service string) *Exception {
+	if who.Service == service || s.cfg.DevCredentials {
+		return nil
+	}
+	return Exceptionf("InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", service)
 }
 
 // unproven lets out what a verifier says to the caller, and nothing else.

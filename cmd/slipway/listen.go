@@ -21,17 +21,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-)
 
-// NewHTTPServer is the one place where the limits on connections are set.
-func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
-		// A body comes whole within this time: the largest is a block of 512 KiB.
-		ReadTimeout: 5 * time.Minute,
-		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-}
+	"slipway/wire"
+)
 
 // listener is where requests come in and how that place is called.
 type listener struct {
@@ -163,7 +155,7 @@ func within(ps []netip.Prefix, ip netip.Addr) bool {
 
 // answer serves until ctx ends, telling clients where once it is true.
 func answer(ctx context.Context, ln *listener, h http.Handler, announce func() error, log *slog.Logger) error {
-	srv := NewHTTPServer(h, log)
+	srv := wire.NewHTTPServer(h, log)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
 	if err := announce(); err != nil {

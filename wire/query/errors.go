@@ -1,6 +1,7 @@
 package query
 
 import (
+	"net/http"
 	"strings"
 
 	"slipway/wire"
@@ -69,6 +70,11 @@ func (c Codec) ec2Words(ex *wire.Exception, a *answer) {
 	switch ex.Code {
 	case "UnrecognizedClientException":
 		a.message = "AWS was not able to validate the provided access credentials"
+	case "InvalidSignatureException":
+		// A clock that is wrong has a code of its own; clients set theirs by it.
+		if strings.HasPrefix(ex.Message, "Signature expired") || strings.HasPrefix(ex.Message, "Signature not yet current") {
+			a.code, a.status, a.message = "RequestExpired", http.StatusBadRequest, "Request has expired."
+		}
 	case "ExpiredTokenException":
 		a.message = "Request has expired."
 	case "ValidationException":

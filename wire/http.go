@@ -1,0 +1,33 @@
+package wire
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// The limits on connections. Requests are limited in wire/body.go.
+const (
+	// headTime is how long the head of a request may take.
+	headTime = 20 * time.Second
+	// idleTime is how long a connection may wait for its next request.
+	idleTime = 5 * time.Minute
+	// maxHead bounds the request line and all headers together. Presigned URLs
+	// with a session token come to a few kilobytes.
+	maxHead = 64 << 10
+	// DefaultBodyTimeout is how long a body may take when Config.BodyTimeout is
+	// 0: the largest one at a megabit a second.
+	DefaultBodyTimeout = 150 * time.Second
+	// answerTime is how long a caller may take to read an answer.
+	answerTime = 2 * time.Minute
+)
+
+// NewHTTPServer is the one place where the limits on connections are set. There
+// is no ReadTimeout and no WriteTimeout: both would end what takes long on
+// purpose. Bodies and answers of AWS requests have deadlines of their own.
+func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
