@@ -1,0 +1,103 @@
+// Command bench measures, in one run on one disk of this machine, what Slipway
+// adds to what the machine needs anyway, and prints it as a table with goals:
+//
+//	make bench           go run ./test/bench [--only push,pull,import,boot,start,memory]
+//
+// Everything is a ratio or a time of this run; caches are neither dropped nor
+// warmed beyond what the order of the measurements does to both sides. A goal
+// that is missed is marked; the exit status stays 0.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"slipway/test/server"
+)
+
+// bench is one run.
+type bench struct {
+	ctx    context.Context
+	bin    string
+	dir    string
+	guest  string // a disk that boots; "" when there is none
+	rounds int
+	srv    *server.Server
+	c      *server.Clients
+	role   string
+	table  table
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	only := flag.String("only", "", "measure only these: start, import, push, memory, boot")
+	rounds := flag.Int("rounds", 3, "how often to measure each; the median counts")
+	guest := flag.String("disk", os.Getenv("SLIPWAY_GUEST_DISK"), "a raw disk that boots; made when empty")
+	in := flag.String("dir", os.TempDir(), "where to work: the disk that is measured")
+	serve := flag.String("serve", "", "further arguments of serve, separated by spaces")
+	flag.Parse()
+
+	dir, err := os.MkdirTemp(*in, "slipway-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := os.RemoveAll(dir); err == nil {
+			err = e
+		}
+	}()
+	b := &bench{ctx: ctx, dir: dir, guest: *guest, rounds: *rounds}
+	if b.bin, err = server.Build(ctx, dir); err != nil {
+		return err
+	}
+	if b.srv, err = server.Start(ctx, server.Options{Bin: b.bin, DataDir: filepath.Join(dir, "data"),
+		Args: append([]string{"--import-rules", "open"}, strings.Fields(*serve)...)}); err != nil {
+		return err
+	}
+	defer func() { b.srv.Kill() }()
+	if b.c, err = b.srv.Clients(); err != nil {
+		return err
+	}
+	if b.role, err = b.c.MakeRole(ctx, "bench"); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		f    func() error
+	}{{"memory", b.idle}, {"import", b.imports}, {"push", b.transfers}, {"boot", b.boots}, {"start", b.starts}} {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), part.name) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "measuring: %s\n", part.name)
+		if err := part.f(); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	b.table.print(os.Stdout)
+	return nil
+}
+
+// median of some measurements.
+func median[T interface{ ~int64 | ~float64 }](xs []T) T {
+	s := slices.Sorted(slices.Values(xs))
+	return s[len(s)/2]
+}
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
