@@ -17,6 +17,7 @@ import (
 	"slipway/api/ec2"
 	"slipway/api/iam"
 	"slipway/api/sts"
+	"slipway/api/tagging"
 	"slipway/api/throttle"
 	"slipway/service"
 	"slipway/wire"
@@ -25,17 +26,18 @@ import (
 	wireec2 "slipway/wire/ec2"
 	wireiam "slipway/wire/iam"
 	wirests "slipway/wire/sts"
+	wiretagging "slipway/wire/tagging"
 	wireworkspaces "slipway/wire/workspaces"
 )
 
 // Services lists every service that is answered, built or not.
 func Services() []*wire.Service {
-	return []*wire.Service{wireappstream.Service, wireworkspaces.Service, wireec2.Service, wireebs.Service, wireiam.Service, wirests.Service}
+	return []*wire.Service{wireappstream.Service, wireworkspaces.Service, wireec2.Service, wireebs.Service, wireiam.Service, wirests.Service, wiretagging.Service}
 }
 
 // Rows is every operation that is built, one row each.
 func Rows(s *service.Service) []convert.Row {
-	return slices.Concat(appstream.Rows(s), ec2.Rows(s), ebs.Rows(s), iam.Rows(s), sts.Rows(s))
+	return slices.Concat(appstream.Rows(s), ec2.Rows(s), ebs.Rows(s), iam.Rows(s), sts.Rows(s), tagging.Rows(s))
 }
 
 // Handlers is what the wire calls, within an account's limits. What has no row
@@ -61,5 +63,6 @@ var tables = map[string]convert.Table{
 	"ec2":       ec2.Errors,
 	"ebs":       ebs.Errors,
 	"iam":       iam.Errors,
+	"tagging":   tagging.Errors,
 	"sts":       {},
 }

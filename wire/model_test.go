@@ -12,12 +12,13 @@ import (
 	"slipway/wire/imagebuilder"
 	"slipway/wire/shape"
 	"slipway/wire/sts"
+	"slipway/wire/tagging"
 	"slipway/wire/wiretest"
 	"slipway/wire/workspaces"
 )
 
 var services = []*wire.Service{appstream.Service, workspaces.Service, ec2.Service, ebs.Service, iam.Service,
-	sts.Service, imagebuilder.Service}
+	sts.Service, imagebuilder.Service, tagging.Service}
 
 func TestEveryPatternCompiles(t *testing.T) {
 	n := 0

@@ -17,14 +17,34 @@ type api struct{ svc *service.Service }
 func Rows(s *service.Service) []convert.Row {
 	a := api{s}
 	return []convert.Row{
-		convert.On(aws.OpRegisterImage, a.registerImage, func(c domain.Caller, _ *aws.RegisterImageRequest) []string {
-			return []string{domain.ARN("ec2", c.Region, "", "image/*")}
-		}),
+		convert.On(aws.OpRegisterImage, a.registerImage, nil),
 		convert.On(aws.OpDescribeImages, a.describeImages, nil),
 		convert.On(aws.OpDeregisterImage, a.deregisterImage, func(c domain.Caller, in *aws.DeregisterImageRequest) []string {
 			return []string{domain.ARN("ec2", c.Region, "", "image/"+convert.Val(in.ImageId))}
 		}),
 		convert.On(aws.OpDescribeSnapshots, a.describeSnapshots, nil),
+		convert.On(aws.OpCopyImage, a.copyImage, nil),
+		convert.On(aws.OpCopySnapshot, a.copySnapshot, nil),
+		convert.On(aws.OpCreateSecurityGroup, a.createSecurityGroup, nil),
+		convert.On(aws.OpCreateSubnet, a.createSubnet, nil),
+		convert.On(aws.OpCreateTags, a.createTags, nil),
+		convert.On(aws.OpCreateVpc, a.createVpc, nil),
+		convert.On(aws.OpDeleteSecurityGroup, a.deleteSecurityGroup, nil),
+		convert.On(aws.OpDeleteSnapshot, a.deleteSnapshot, nil),
+		convert.On(aws.OpDeleteSubnet, a.deleteSubnet, nil),
+		convert.On(aws.OpDeleteTags, a.deleteTags, nil),
+		convert.On(aws.OpDeleteVpc, a.deleteVpc, nil),
+		convert.On(aws.OpDescribeAvailabilityZones, a.describeAvailabilityZones, nil),
+		convert.On(aws.OpDescribeImageAttribute, a.describeImageAttribute, nil),
+		convert.On(aws.OpDescribeRegions, a.describeRegions, nil),
+		convert.On(aws.OpDescribeSecurityGroups, a.describeSecurityGroups, nil),
+		convert.On(aws.OpDescribeSnapshotAttribute, a.describeSnapshotAttribute, nil),
+		convert.On(aws.OpDescribeSubnets, a.describeSubnets, nil),
+		convert.On(aws.OpDescribeTags, a.describeTags, nil),
+		convert.On(aws.OpDescribeVpcs, a.describeVpcs, nil),
+		convert.On(aws.OpModifyImageAttribute, a.modifyImageAttribute, nil),
+		convert.On(aws.OpModifySnapshotAttribute, a.modifySnapshotAttribute, nil),
+		convert.On(aws.OpResetImageAttribute, a.resetImageAttribute, nil),
 	}
 }
 

@@ -20,13 +20,14 @@ import (
 	"slipway/wire/rpccbor"
 	"slipway/wire/sigv4"
 	"slipway/wire/sts"
+	"slipway/wire/tagging"
 	"slipway/wire/workspaces"
 )
 
 // Services lists every generated service.
 func Services() []*wire.Service {
 	return []*wire.Service{appstream.Service, workspaces.Service, ec2.Service, ebs.Service, iam.Service,
-		sts.Service, imagebuilder.Service}
+		sts.Service, imagebuilder.Service, tagging.Service}
 }
 
 // Codecs lists the codec of every protocol those services speak.
