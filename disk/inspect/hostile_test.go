@@ -200,21 +200,27 @@ func TestWorkersThatGoWrong(t *testing.T) {
 // Random damage where the inspection reads: it may fail, in time, with an
 // error that says so, and nothing else. SLIPWAY_SOAK sets how many.
 func TestCorruption(t *testing.T) {
-	rounds := 300
+	rounds, limit := 300, 20*time.Second // under the race detector a worker starts slowly
 	if s := os.Getenv("SLIPWAY_SOAK"); s != "" {
 		var err error
 		if rounds, err = strconv.Atoi(s); err != nil {
 			t.Fatal(err)
 		}
+		limit = time.Hour
 	}
 	rng := rand.New(rand.NewPCG(20, 26))
 	kinds := []fixture.Kind{fixture.WindowsServer2022, fixture.Debian12, fixture.BIOSOnly}
-	var failed int
+	var failed, done int
 	var slowest time.Duration
+	started := time.Now()
 	for _, k := range kinds {
 		d := own(t, fixtureDisk(t, k, fixture.Options{}))
 		xs := extents(t, d)
 		for i := range rounds / len(kinds) {
+			if time.Since(started) > limit {
+				break
+			}
+			done++
 			undo := corrupt(t, rng, d, xs)
 			began := time.Now()
 			f, err := Inspect(t.Context(), os.Args[0], d.Name())
@@ -231,7 +237,10 @@ func TestCorruption(t *testing.T) {
 			undo()
 		}
 	}
-	t.Logf("%d corruptions: %d workers lost, slowest inspection %v", rounds, failed, slowest)
+	t.Logf("%d corruptions: %d workers lost, slowest inspection %v", done, failed, slowest)
+	if done < 20 {
+		t.Errorf("only %d corruptions in %v", done, limit)
+	}
 }
 
 // corrupt changes one to four places: single bytes, aligned fields that get

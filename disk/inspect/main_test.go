@@ -11,10 +11,11 @@ import (
 // that no caller uses stand for what a hostile disk does to a library.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == Arg {
-		os.Exit(WorkerMain(os.Args[2:], os.Stdout))
+		// Not os.Exit: under the race detector that sleeps for a second.
+		syscall.Exit(WorkerMain(os.Args[2:], os.Stdout))
 	}
 	if how, ok := strings.CutPrefix(os.Args[0], "bad-worker-"); ok {
-		os.Exit(badWorker(how))
+		syscall.Exit(badWorker(how))
 	}
 	code := m.Run()
 	os.RemoveAll(made.dir)
