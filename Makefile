@@ -44,8 +44,8 @@ bench: build guest ## measure transfers, imports, boots and the server itself
 soak: build guest ## kill server, workers and machines at random for a long time
 	go run ./test/soak $(ARGS)
 
-fuzz: ## run every fuzz test for FUZZTIME (20s) each
-	@tools/fuzz.sh $(or $(FUZZTIME),20s)
+fuzz: ## run every fuzz test for FUZZTIME (10m) each; FUZZ=REGEX picks some
+	@tools/fuzz.sh $(or $(FUZZTIME),10m) $(FUZZ)
 
 judge: build guest ## drive the server with outside clients; fails when one is absent
 	@tools/setup.sh run judge

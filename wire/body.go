@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// firstRoom is what a request's own word about its length can make us
+	// believed is what a request's own word about its length can make us
 	// allocate; more comes as bytes arrive.
-	firstRoom = 64 << 10
+	believed = 64 << 10
 	// maxRatio is how many times a body may grow when it is inflated, once it
-	// is larger than firstRoom. JSON of our shapes reaches 30.
+	// is larger than believed. JSON of our shapes reaches 30.
 	maxRatio = 200
 )
 
@@ -61,7 +61,7 @@ func (s *server) tooLarge() *Exception {
 func readAll(r io.Reader, size int64) ([]byte, error) {
 	room := int64(512)
 	if size >= 0 {
-		room = min(size, firstRoom) + 1 // the last read then finds the end
+		room = min(size, believed) + 1 // the last read then finds the end
 	}
 	b := make([]byte, 0, room)
 	for {
@@ -105,7 +105,7 @@ func (s *server) inflate(r *http.Request, body []byte) ([]byte, *Exception) {
 	if err != nil {
 		return nil, broken
 	}
-	limit := min(s.cfg.MaxBody, max(firstRoom, maxRatio*int64(len(body))))
+	limit := min(s.cfg.MaxBody, max(believed, maxRatio*int64(len(body))))
 	out, err := readAll(io.LimitReader(z, limit+1), -1)
 	switch {
 	case err != nil:

@@ -126,6 +126,10 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v, err := Parse(data)
 		if err != nil {
+			stricter := strings.Contains(err.Error(), "repeated") || strings.Contains(err.Error(), "more than") || strings.Contains(err.Error(), "UTF-8")
+			if json.Valid(data) && !stricter {
+				t.Fatalf("%q is JSON: %v", data, err)
+			}
 			return
 		}
 		if !json.Valid(data) {

@@ -1,0 +1,27 @@
+package wire
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// What a request says of its length is a hint and nothing else.
+func TestBodiesOfAnyLength(t *testing.T) {
+	for _, size := range []int{0, 1, 511, 512, 513, believed - 1, believed, believed + 1, 3 * believed} {
+		want := strings.Repeat("x", size)
+		for _, said := range []int64{-1, 0, 1, int64(size), 1 << 40} {
+			got, err := readAll(iotest.HalfReader(strings.NewReader(want)), said)
+			if err != nil || string(got) != want {
+				t.Errorf("%d bytes announced as %d: %d bytes, %v", size, said, len(got), err)
+			}
+			if cap(got) > max(2*size, 2*believed) {
+				t.Errorf("%d bytes announced as %d take %d", size, said, cap(got))
+			}
+		}
+	}
+	if _, err := readAll(iotest.ErrReader(bytes.ErrTooLarge), 10); err != bytes.ErrTooLarge {
+		t.Errorf("the error is %v", err)
+	}
+}
