@@ -40,11 +40,12 @@ func Rows(s *service.Service) []convert.Row {
 	return slices.Concat(appstream.Rows(s), ec2.Rows(s), ebs.Rows(s), iam.Rows(s), sts.Rows(s), tagging.Rows(s))
 }
 
-// Handlers is what the wire calls, within an account's limits. What has no row
-// answers NotImplementedException.
+// Handlers is what the wire calls, within an account's limits and behind the
+// check that the caller may. What has no row answers NotImplementedException.
 func Handlers(s *service.Service, limits *throttle.Limiter) map[*wire.Op]wire.Handler {
 	all := map[*wire.Op]wire.Handler{}
 	for _, r := range Rows(s) {
+		r.Handle = authorized(s, r)
 		all[r.Op] = limits.Over(r)
 	}
 	return all
@@ -64,5 +65,5 @@ var tables = map[string]convert.Table{
 	"ebs":       ebs.Errors,
 	"iam":       iam.Errors,
 	"tagging":   tagging.Errors,
-	"sts":       {},
+	"sts":       sts.Errors,
 }

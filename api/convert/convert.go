@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"slipway/domain"
@@ -17,7 +18,29 @@ import (
 
 // Caller is who sent the call, in our terms.
 func Caller(c *wire.Call) domain.Caller {
-	return domain.Caller{Account: c.Identity.Account, Region: c.Region, ARN: c.Identity.ARN, UserID: c.Identity.UserID}
+	return CallerOf(c.Identity, c.Region)
+}
+
+// Attributes of an identity on the wire.
+const (
+	AttributeName   = "name"   // domain.Caller.Name
+	AttributeScoped = "scoped" // set for a session with policies of its own
+)
+
+// CallerOf is an identity of the wire in our terms.
+func CallerOf(id wire.Identity, region string) domain.Caller {
+	return domain.Caller{
+		Account: id.Account, Region: region, ARN: id.ARN, UserID: id.UserID, Kind: domain.CallerKind(id.Kind),
+		Name: id.Attributes[AttributeName], KeyID: id.AccessKeyID, Scoped: id.Attributes[AttributeScoped] != "",
+	}
+}
+
+// Keys are the condition keys that every request has.
+func Keys(c *wire.Call) map[string][]string {
+	return map[string][]string{
+		"aws:SourceIp": {c.Source}, "aws:RequestedRegion": {c.Region},
+		"aws:SecureTransport": {strconv.FormatBool(c.Secure)}, "aws:UserAgent": {c.UserAgent},
+	}
 }
 
 // Row is one operation: who answers it and what it is about. Authorisation,
@@ -27,19 +50,30 @@ type Row struct {
 	Handle wire.Handler
 	// Action is the IAM action, "appstream:CreateImportedImage".
 	Action string
-	// Resources lists the ARNs that the caller must be allowed the action on;
-	// "*" for actions that are not about one resource.
+	// Resources lists the ARNs that the caller must be allowed the action on.
+	// nil: what api's table of permissions says of the operation.
 	Resources func(c domain.Caller, in any) []string
+	// Own: the use case itself decides who may, or everybody may.
+	Own bool
 }
 
-// On makes a row. about may be nil: the action is then about everything ("*").
+// Itself makes a row whose use case decides who may.
+func (r Row) Itself() Row {
+	r.Own = true
+	return r
+}
+
+// On makes a row. about may be nil: what the action is about is then told by
+// the table of permissions.
 func On[I, O any](op *wire.Op, h func(context.Context, *wire.Call, *I) (*O, error), about func(c domain.Caller, in *I) []string) Row {
-	r := Row{Op: op, Handle: wire.Handle(h), Action: op.Service.SigningName + ":" + op.Name}
-	r.Resources = func(c domain.Caller, in any) []string {
-		if i, ok := in.(*I); ok && about != nil {
-			return about(c, i)
+	r := Row{Op: op, Handle: wire.On(op, h), Action: op.Service.SigningName + ":" + op.Name}
+	if about != nil {
+		r.Resources = func(c domain.Caller, in any) []string {
+			if i, ok := in.(*I); ok {
+				return about(c, i)
+			}
+			return []string{"*"}
 		}
-		return []string{"*"}
 	}
 	return r
 }
@@ -96,6 +130,9 @@ type Table struct {
 	Open bool
 	// Codes: a fault's own Code, where it has one, is the exception's name.
 	Codes bool
+	// Words: a fault's own Code, where it is here and the operation allows the
+	// exception, decides.
+	Words map[string]string
 	// Reason puts a fault's Code into this member instead.
 	Reason string
 	// Statuses overrides the HTTP status of an exception.
@@ -129,6 +166,9 @@ func (t Table) Explain(op *wire.Op, err error) *wire.Exception {
 	code := t.Code(op, f.Kind)
 	if t.Codes && f.Code != "" {
 		code = f.Code
+	}
+	if w := t.Words[f.Code]; w != "" && t.allows(op, w) {
+		code = w
 	}
 	if code == "" {
 		return nil

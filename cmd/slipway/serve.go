@@ -17,6 +17,7 @@ import (
 	"slipway/api/metrics"
 	"slipway/api/throttle"
 	"slipway/domain"
+	"slipway/fault"
 	"slipway/service"
 	"slipway/store"
 	"slipway/store/sqlite"
@@ -64,7 +65,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, trail.Close()) }()
-	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules}}
+	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules, Operator: c.Account}}
 	figures := metrics.New(gauges(svc, world)...)
 	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail}, figures, st, log)
 	handler := newHandler(c, st, svc, own, after(trail, figures), log)
@@ -158,7 +159,7 @@ func firstKey(ctx context.Context, st store.Store, account string) (*domain.Acce
 		}
 		acc := &domain.Account{Note: "made at the first start"}
 		acc.Key = domain.Key{Kind: domain.KindAccount, Name: account}
-		if err := tx.Insert(acc); err != nil {
+		if err := tx.Insert(acc); err != nil && !fault.Is(err, fault.Exists) {
 			return err
 		}
 		key = &domain.AccessKey{Secret: domain.RandomIDs.Secret(), Account: account}
@@ -172,7 +173,7 @@ func firstKey(ctx context.Context, st store.Store, account string) (*domain.Acce
 func newHandler(c ServeConfig, st store.Store, svc *service.Service, own http.Handler, after func(context.Context, *wire.Call, wire.Outcome), log *slog.Logger) http.Handler {
 	return wire.NewServer(wire.Config{
 		Services: api.Services(), Handlers: api.Handlers(svc, throttle.New(c.Limits)), After: after, Codecs: protocols.Codecs(),
-		Verifier: protocols.Verifier(time.Now, api.Services()), Keys: lookup(st, c), Explain: api.Explain,
+		Verifier: protocols.Verifier(time.Now, api.Services()), Keys: lookup(svc, c), Explain: api.Explain,
 		Now: time.Now, NewRequestID: domain.RandomIDs.UUID, Log: log, DevCredentials: c.DevCredentials, Own: own,
 	})
 }
@@ -195,24 +196,21 @@ func ownHandler(src admin.Source, figures *metrics.Metrics, st store.Store, log 
 	return mux
 }
 
-// lookup finds access keys in the store. A caller without a user name is the
-// root of the account.
-func lookup(st store.Store, c ServeConfig) wire.Keys {
+// lookup finds access keys. With --dev-credentials, keys nobody knows are the
+// root's of the operator's account.
+func lookup(svc *service.Service, c ServeConfig) wire.Keys {
+	known := api.Keys(svc)
+	if !c.DevCredentials {
+		return known
+	}
 	return func(ctx context.Context, id string) (wire.Secret, error) {
-		key := new(domain.AccessKey)
-		err := st.View(ctx, func(tx store.Tx) error { return tx.Get(domain.Key{Kind: domain.KindAccessKey, Name: id}, key) })
-		switch {
-		case isNotFound(err) && c.DevCredentials:
-			key = &domain.AccessKey{Account: c.Account}
-		case isNotFound(err) || err == nil && key.Disabled:
-			return wire.Secret{}, wire.ErrUnknownKey
-		case err != nil:
-			return wire.Secret{}, err
+		s, err := known(ctx, id)
+		if errors.Is(err, wire.ErrUnknownKey) {
+			return wire.Secret{Identity: wire.Identity{
+				AccessKeyID: id, Account: c.Account, UserID: c.Account, Kind: string(domain.CallerRoot), ARN: domain.ARN("iam", "", c.Account, "root"),
+			}}, nil
 		}
-		return wire.Secret{Key: key.Secret, Identity: wire.Identity{
-			AccessKeyID: id, Account: key.Account, UserID: key.Account, Kind: "root",
-			ARN: domain.ARN("iam", "", key.Account, "root"),
-		}}, nil
+		return s, err
 	}
 }
 
