@@ -37,6 +37,8 @@ flock|util-linux'
 test='
 make|make
 git|git
+wimapply|wimtools
+mkfs.xfs|xfsprogs
 gcc|gcc
 /usr/include/stdlib.h|libc6-dev'
 check='

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"slipway/disk"
 	"slipway/disk/facts"
@@ -95,7 +96,7 @@ func (w *World) facts(ctx context.Context, digest string) (f *facts.Facts, probl
 		}
 		d, err = edit(ctx, w.Store, key, func(_ store.Tx, d *domain.Disk) error {
 			d.Inspector, d.Facts, d.Problem = facts.Version, nil, ""
-			if ierr != nil {
+			if ierr != nil && !halfSeen(ierr) {
 				d.Problem = fault.Public(ierr)
 				return nil
 			}
@@ -111,6 +112,13 @@ func (w *World) facts(ctx context.Context, digest string) (f *facts.Facts, probl
 	}
 	f = new(facts.Facts)
 	return f, "", json.Unmarshal(d.Facts, f)
+}
+
+// halfSeen: a file system defeated the inspection. What was seen before, the
+// partition table, is kept, and its Problems say the rest.
+func halfSeen(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Code == "not-inspected"
 }
 
 func (w *World) sealFinish(ctx context.Context, r *Run, s *sealState) error {

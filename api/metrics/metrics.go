@@ -6,12 +6,15 @@ package metrics
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/VictoriaMetrics/metrics"
 
 	"slipway/wire"
 )
@@ -25,29 +28,15 @@ type Gauge struct {
 
 // Metrics is one server's figures.
 type Metrics struct {
-	registry *prometheus.Registry
-	calls    *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
+	set    *metrics.Set
+	gauges []Gauge
 }
 
 // New makes the figures; gauges are read when somebody scrapes.
-func New(gauges ...Gauge) *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "slipway_calls_total", Help: "Calls answered, by operation and error code (empty for a success).",
-		}, []string{"service", "operation", "code"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "slipway_call_seconds", Help: "Time from the first byte of a request to its answer, in seconds.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
-		}, []string{"service", "operation"}),
-	}
-	m.registry.MustRegister(m.calls, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, g := range gauges {
-		m.registry.MustRegister(&asked{g, prometheus.NewDesc(g.Name, g.Help, []string{g.Label}, nil)})
-	}
-	return m
-}
+func New(gauges ...Gauge) *Metrics { return &Metrics{set: metrics.NewSet(), gauges: gauges} }
+
+// buckets are the bounds of call times, in seconds.
+var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5}
 
 // After is wire.Config.After.
 func (m *Metrics) After(_ context.Context, c *wire.Call, o wire.Outcome) {
@@ -55,32 +44,33 @@ func (m *Metrics) After(_ context.Context, c *wire.Call, o wire.Outcome) {
 	if o.Error != nil {
 		code = o.Error.Code
 	}
-	m.calls.WithLabelValues(c.Op.Service.Name, c.Op.Name, code).Inc()
-	m.seconds.WithLabelValues(c.Op.Service.Name, c.Op.Name).Observe(o.Elapsed.Seconds())
+	who := "service=" + strconv.Quote(c.Op.Service.Name) + ",operation=" + strconv.Quote(c.Op.Name)
+	m.set.GetOrCreateCounter("slipway_calls_total{" + who + ",code=" + strconv.Quote(code) + "}").Inc()
+	m.set.GetOrCreatePrometheusHistogramExt("slipway_call_seconds{"+who+"}", buckets).Update(o.Elapsed.Seconds())
 }
 
 // Handler answers a scrape.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		m.set.WritePrometheus(w)
+		for _, g := range m.gauges {
+			g.write(ctx, w)
+		}
+		metrics.WriteProcessMetrics(w)
+	})
 }
 
-// asked reads a Gauge at each scrape.
-type asked struct {
-	g    Gauge
-	desc *prometheus.Desc
-}
-
-func (a *asked) Describe(ch chan<- *prometheus.Desc) { ch <- a.desc }
-
-func (a *asked) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	values, err := a.g.Read(ctx)
+// write leaves a family out that cannot be read: a scrape shows what there is.
+func (g Gauge) write(ctx context.Context, w io.Writer) {
+	values, err := g.Read(ctx)
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(a.desc, err)
 		return
 	}
-	for label, v := range values {
-		ch <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, v, label)
+	fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s gauge\n", g.Name, g.Help, g.Name)
+	for _, label := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(w, "%s{%s=%q} %g\n", g.Name, g.Label, label, values[label])
 	}
 }

@@ -23,9 +23,9 @@ func TestScrape(t *testing.T) {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	for _, want := range []string{
-		`slipway_calls_total{code="",operation="DescribeImages",service="appstream"} 1`,
-		`slipway_calls_total{code="ThrottlingException",operation="DescribeImages",service="appstream"} 1`,
-		`slipway_jobs{status="running"} 2`, `slipway_call_seconds_count{operation="DescribeImages",service="appstream"} 2`,
+		`slipway_calls_total{service="appstream",operation="DescribeImages",code=""} 1`,
+		`slipway_calls_total{service="appstream",operation="DescribeImages",code="ThrottlingException"} 1`,
+		`slipway_jobs{status="running"} 2`, `slipway_call_seconds_count{service="appstream",operation="DescribeImages"} 2`,
 	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s in\n%s", want, w.Body)
