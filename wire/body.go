@@ -58,6 +58,8 @@ func (s *server) tooLarge() *Exception {
 }
 
 // readAll is io.ReadAll for a stream that says how long it is (-1: it does not).
+// A word that the first bytes have backed is believed further: a block of a
+// disk is copied once on its way in and not at every doubling.
 func readAll(r io.Reader, size int64) ([]byte, error) {
 	room := int64(512)
 	if size >= 0 {
@@ -74,7 +76,8 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 			return nil, err
 		}
 		if len(b) == cap(b) {
-			grown := make([]byte, len(b), 2*cap(b))
+			next := max(2*int64(cap(b)), min(size+1, 16*int64(cap(b))))
+			grown := make([]byte, len(b), next)
 			copy(grown, b)
 			b = grown
 		}

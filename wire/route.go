@@ -92,10 +92,11 @@ func isForm(r *http.Request) bool {
 // and other parameters do not matter.
 func mediaType(r *http.Request, want string) bool {
 	ct := r.Header.Get("Content-Type")
-	if i := strings.IndexByte(ct, ';'); i >= 0 {
-		ct = ct[:i]
+	if ct == "" {
+		return true
 	}
-	return ct == "" || strings.EqualFold(strings.TrimSpace(ct), want)
+	ct, _, _ = strings.Cut(ct, ";")
+	return strings.EqualFold(strings.TrimSpace(ct), want)
 }
 
 // query finds a query service by the credential's scope or else by version.

@@ -44,24 +44,25 @@ func (v Violation) String() string {
 	return value + " at '" + v.Path + "' failed to satisfy constraint: Member must " + v.Must
 }
 
-// ValidationError holds every violation of a request.
+// ValidationError holds the violations of a request: all of them, or the first
+// maxListed and how many there are.
 type ValidationError struct {
 	Violations []Violation
+	Count      int // 0: as many as are listed
 }
 
-// maxListed bounds a message whose size the caller chooses; the count in
-// front of it stays true.
+// maxListed bounds what is kept of violations whose number the caller chooses.
 const maxListed = 100
 
 func (e *ValidationError) Error() string {
-	n := len(e.Violations)
+	n := max(e.Count, len(e.Violations))
 	plural := "s"
 	if n == 1 {
 		plural = ""
 	}
-	parts := make([]string, 0, min(n, maxListed))
-	for _, v := range e.Violations[:min(n, maxListed)] {
-		parts = append(parts, v.String())
+	parts := make([]string, len(e.Violations))
+	for i, v := range e.Violations {
+		parts[i] = v.String()
 	}
 	return fmt.Sprintf("%d validation error%s detected: %s", n, plural, strings.Join(parts, "; "))
 }
@@ -72,14 +73,15 @@ func (e *ValidationError) Error() string {
 func Validate(tree map[string]any, s *Shape) error {
 	w := walker{}
 	w.structure(tree, s, "", false)
-	if len(w.found) == 0 {
+	if w.count == 0 {
 		return nil
 	}
-	return &ValidationError{Violations: w.found}
+	return &ValidationError{Violations: w.found, Count: w.count}
 }
 
 type walker struct {
 	found []Violation
+	count int
 }
 
 // spot is where the walk stands.
@@ -89,6 +91,9 @@ type spot struct {
 }
 
 func (w *walker) add(r Rule, at spot, s *Shape, v any, must string, args ...any) {
+	if w.count++; w.count > maxListed {
+		return
+	}
 	x := Violation{Rule: r, Path: at.path, Wire: at.wire, Must: fmt.Sprintf(must, args...), Hidden: at.hidden || s.Sensitive}
 	if !x.Hidden && r != NotNull {
 		x.Value = show(v, s)
