@@ -1,12 +1,14 @@
 package sdk
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
 	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -66,9 +68,14 @@ func (w *world) imageARN(name string) string {
 // notBuilt: an operation that the server lacks says so, and the SDK does not
 // take it for something that is worth a retry.
 func (w *world) notBuilt() {
-	_, err := w.app.CreateFleet(w.ctx, &appstream.CreateFleetInput{Name: aws.String("f"), InstanceType: aws.String("stream.standard.medium")})
-	if err == nil || !strings.Contains(err.Error(), "NotImplementedException") || !strings.Contains(err.Error(), "CreateFleet") {
-		w.t.Errorf("CreateFleet: %v", err)
+	begun := w.wire.count()
+	_, err := w.app.CreateUsageReportSubscription(w.ctx, &appstream.CreateUsageReportSubscriptionInput{})
+	var e smithy.APIError
+	if !errors.As(err, &e) || e.ErrorCode() != "NotImplementedException" || !strings.Contains(e.ErrorMessage(), "CreateUsageReportSubscription") {
+		w.t.Errorf("an operation that is not built: %v", err)
+	}
+	if n := w.wire.count() - begun; n != 1 {
+		w.t.Errorf("asked %d times for an operation that is not built", n)
 	}
 }
 

@@ -108,6 +108,16 @@ func (r *recorder) RoundTrip(q *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(q)
 }
 
+// count is how often AppStream was asked.
+func (r *recorder) count() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range r.sent {
+		n += k
+	}
+	return n
+}
+
 func (w *world) newRole(name, trust string, policies ...string) (arn string) {
 	w.t.Helper()
 	out, err := w.iam.CreateRole(w.ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
