@@ -14,7 +14,7 @@ while read -r file name; do
   echo "== $package $name"
   found=$((found + 1))
   go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$package" </dev/null || failed+=("$package $name")
-done < <(git ls-files -co --exclude-standard '*_test.go' | xargs grep -HoE '^func Fuzz[A-Za-z0-9_]+' |
+done < <(git ls-files -co --exclude-standard '*_test.go' | xargs grep -sHoE '^func Fuzz[A-Za-z0-9_]+' |
   sed -E 's/:func / /' | grep -E " ($names)" | sort -u)
 if [ "$found" -eq 0 ]; then
   echo "no fuzz test is called $names"

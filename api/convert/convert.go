@@ -14,6 +14,7 @@ import (
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/wire"
+	"slipway/wire/shape"
 )
 
 // Caller is who sent the call, in our terms.
@@ -135,6 +136,9 @@ type Table struct {
 	Words map[string]string
 	// Reason puts a fault's Code into this member instead.
 	Reason string
+	// Broken is the Reason for a request that breaks a constraint of the model;
+	// nil leaves those to the wire.
+	Broken func(shape.Violation) string
 	// Statuses overrides the HTTP status of an exception.
 	Statuses map[string]int
 }
@@ -158,6 +162,9 @@ func (t Table) allows(op *wire.Op, code string) bool {
 func (t Table) Explain(op *wire.Op, err error) *wire.Exception {
 	if ex := (*wire.Exception)(nil); errors.As(err, &ex) {
 		return ex
+	}
+	if ve := (*shape.ValidationError)(nil); t.Broken != nil && errors.As(err, &ve) {
+		return &wire.Exception{Code: "ValidationException", Message: ve.Error(), Fields: map[string]any{t.Reason: t.Broken(ve.Violations[0])}}
 	}
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Kind == fault.Internal {

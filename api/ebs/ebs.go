@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"slipway/api/convert"
 	"slipway/domain"
@@ -14,6 +15,7 @@ import (
 	"slipway/service"
 	"slipway/wire"
 	aws "slipway/wire/ebs"
+	"slipway/wire/shape"
 )
 
 type api struct{ svc *service.Service }
@@ -47,6 +49,25 @@ var Errors = convert.Table{
 	},
 	Nearest: map[fault.Kind][]fault.Kind{fault.BadCombination: {fault.BadValue}},
 	Reason:  "Reason",
+	Broken:  reason,
+}
+
+// reason is the service's own word for a member that breaks a constraint.
+func reason(v shape.Violation) string {
+	member, _, _ := strings.Cut(v.Path, ".")
+	switch member {
+	case "snapshotId", "firstSnapshotId", "secondSnapshotId", "parentSnapshotId":
+		return "INVALID_SNAPSHOT_ID"
+	case "volumeSize":
+		return "INVALID_VOLUME_SIZE"
+	case "tags":
+		return "INVALID_TAG"
+	case "nextToken":
+		return "INVALID_PAGE_TOKEN"
+	case "blockToken":
+		return "INVALID_BLOCK_TOKEN"
+	}
+	return "INVALID_PARAMETER_VALUE"
 }
 
 func (a api) startSnapshot(ctx context.Context, c *wire.Call, in *aws.StartSnapshotRequest) (*aws.StartSnapshotResponse, error) {
