@@ -1,9 +1,9 @@
 // Package admin serves Slipway's own admin API, /_slipway/v1: machines, jobs
 // and images as the operator sees them.
 //
-// It translates HTTP to a Source and errors to answers, nothing else: who may
-// call was decided before a request gets here (the caller is in the context
-// that the Source reads), and what is true is the Source's business.
+// It translates HTTP to a Source and errors to answers, nothing else: who calls
+// was found out before a request gets here (the caller is in the context that
+// the Source reads), and who may, and what is true, is the Source's business.
 package admin
 
 import (
@@ -21,6 +21,7 @@ import (
 // Source answers the questions of the admin API. Its errors are *fault.Error;
 // NotFound for a name that does not exist. All methods may be called at once.
 type Source interface {
+	Identities
 	Machines(ctx context.Context) ([]adminapi.Machine, error)
 	// Jobs lists the newest jobs first, limit of them at most; active leaves
 	// out those that have ended.
@@ -44,19 +45,30 @@ const (
 func Handler(src Source, log *slog.Logger) http.Handler {
 	h := &handler{src: src, log: log}
 	mux := http.NewServeMux()
-	route := func(method, path string, f func(r *http.Request) (any, error)) {
+	// Each route says which action a policy has to allow.
+	route := func(method, path, action string, f func(r *http.Request) (any, error)) {
 		mux.HandleFunc(method+" "+adminapi.Prefix+path, func(w http.ResponseWriter, r *http.Request) {
+			if err := src.May(r.Context(), "slipway:"+action); err != nil {
+				h.answer(w, r, nil, err)
+				return
+			}
 			v, err := f(r)
 			h.answer(w, r, v, err)
 		})
 	}
-	route("GET", "/machines", h.machines)
-	route("GET", "/jobs", h.jobs)
-	route("GET", "/jobs/{id}", h.job)
-	route("POST", "/jobs/{id}/cancel", h.cancel)
-	route("GET", "/images", h.images)
-	route("GET", "/images/{name}", h.image)
-	route("GET", "/audit", h.audit)
+	route("GET", "/machines", "ListMachines", h.machines)
+	route("GET", "/jobs", "ListJobs", h.jobs)
+	route("GET", "/jobs/{id}", "GetJob", h.job)
+	route("POST", "/jobs/{id}/cancel", "CancelJob", h.cancel)
+	route("GET", "/images", "ListImages", h.images)
+	route("GET", "/images/{name}", "GetImage", h.image)
+	route("GET", "/audit", "ReadAudit", h.audit)
+	route("GET", "/accounts", "ListAccounts", h.accounts)
+	route("POST", "/accounts", "CreateAccount", h.createAccount)
+	route("GET", "/keys", "ListKeys", h.keys)
+	route("POST", "/keys", "CreateKey", h.createKey)
+	route("POST", "/keys/{id}/rotate", "RotateKey", h.rotateKey)
+	route("POST", "/keys/{id}/disable", "DisableKey", h.disableKey)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, r, nil, fault.New(fault.NotFound, "The admin API has no %s %s.", r.Method, r.URL.Path))
 	})

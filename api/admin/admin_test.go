@@ -19,12 +19,15 @@ import (
 )
 
 type source struct {
+	admin.Identities
+	denied error
 	limit  int
 	active bool
 	why    string
 	err    error
 }
 
+func (s *source) May(context.Context, string) error                    { return s.denied }
 func (s *source) Machines(context.Context) ([]adminapi.Machine, error) { return nil, s.err }
 func (s *source) Jobs(_ context.Context, limit int, active bool) ([]adminapi.Job, error) {
 	s.limit, s.active = limit, active
@@ -123,5 +126,20 @@ func TestArguments(t *testing.T) {
 		if ask(t, s, "POST", "/jobs/job-1/cancel", body); s.why != want {
 			t.Errorf("%q: why %q", body, s.why)
 		}
+	}
+}
+
+// TestDenied: who may not call learns nothing, whatever the path.
+func TestDenied(t *testing.T) {
+	s := &source{denied: fault.New(fault.Denied, "No.")}
+	for _, path := range []string{"GET /machines", "GET /jobs?limit=7", "GET /jobs/job-1", "POST /jobs/job-1/cancel", "GET /images", "GET /images/x", "GET /audit",
+		"GET /accounts", "POST /accounts", "GET /keys", "POST /keys", "POST /keys/x/rotate", "POST /keys/x/disable"} {
+		method, path, _ := strings.Cut(path, " ")
+		if code, body := ask(t, s, method, path, ""); code != http.StatusForbidden || !strings.Contains(body, `"denied"`) {
+			t.Errorf("%s %s: %d %s", method, path, code, body)
+		}
+	}
+	if s.limit != 0 || s.why != "" {
+		t.Error("the source was asked all the same")
 	}
 }

@@ -7,9 +7,7 @@ import (
 	"slipway/api/admin/adminapi"
 	"slipway/api/audit"
 	"slipway/domain"
-	"slipway/fault"
 	"slipway/service"
-	"slipway/wire"
 )
 
 // Operator is the Source of a running server.
@@ -46,15 +44,6 @@ func (o Operator) CancelJob(ctx context.Context, id, why string) (adminapi.Job, 
 		return adminapi.Job{}, err
 	}
 	return o.job(j), nil
-}
-
-// caller is who signed the request the context belongs to.
-func caller(ctx context.Context) (domain.Caller, error) {
-	id, ok := wire.IdentityFrom(ctx)
-	if !ok {
-		return domain.Caller{}, fault.New(fault.Denied, "The request is not signed.")
-	}
-	return domain.Caller{Account: id.Account, Region: wire.RegionFrom(ctx), ARN: id.ARN, UserID: id.UserID}, nil
 }
 
 func (o Operator) Images(ctx context.Context) ([]adminapi.Image, error) {
