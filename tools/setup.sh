@@ -6,7 +6,7 @@
 #   guest  to make the sample guest disk
 #   test   what `make test` needs beyond those
 #   check  what `make check` needs
-#   judge  outside clients for `make judge`
+#   judge  what `make judge` fetches outside clients with
 #
 # shellcheck disable=SC2034 # the groups are read by their names
 set -euo pipefail
@@ -47,7 +47,7 @@ git|git
 shellcheck|shellcheck'
 judge='
 python3|python3
-aws|awscli'
+pip3|python3-pip'
 # Node comes with hundreds of packages: only where a test wants it.
 if [ -d test/js ]; then
   test+='
