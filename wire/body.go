@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 const (
@@ -36,9 +35,8 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Exce
 		w.Header().Set("Connection", "close")
 	}
 	// Not http.Server.ReadTimeout, which would also end the context of a
-	// handler that takes long. Recorders have no deadlines to set.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
+	// handler that takes long.
+	readWithin(w, s.cfg.BodyTimeout)
 	body, err := readAll(http.MaxBytesReader(w, r.Body, s.cfg.MaxBody), r.ContentLength)
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -48,7 +46,7 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Exce
 		w.Header().Set("Connection", "close")
 		return nil, Exceptionf("SerializationException", "The request body could not be read.")
 	}
-	_ = control.SetReadDeadline(time.Time{})
+	readWithin(w, 0)
 	return body, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -155,9 +156,11 @@ func (x *exchange) finish(resp *Response, ex *Exception) {
 		code = ex.Code
 	}
 	x.call.Op, x.call.RequestID, x.call.Source, x.call.Protocol = x.req.Op, x.req.RequestID, sourceOf(x.req.HTTP), x.route.protocol
-	x.s.cfg.Log.Debug("call", "request", x.req.RequestID, "service", x.req.Op.Service.Name, "operation", x.req.Op.Name,
-		"protocol", string(x.route.protocol), "account", x.call.Identity.Account, "region", x.call.Region,
-		"status", o.Status, "error", code, "elapsed", o.Elapsed)
+	if ctx := x.req.HTTP.Context(); x.s.cfg.Log.Enabled(ctx, slog.LevelDebug) {
+		x.s.cfg.Log.DebugContext(ctx, "call", "request", x.req.RequestID, "service", x.req.Op.Service.Name, "operation", x.req.Op.Name,
+			"protocol", string(x.route.protocol), "account", x.call.Identity.Account, "region", x.call.Region,
+			"status", o.Status, "error", code, "elapsed", o.Elapsed)
+	}
 	if x.s.cfg.After != nil {
 		x.s.cfg.After(x.req.HTTP.Context(), &x.call, o)
 	}

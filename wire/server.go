@@ -119,13 +119,12 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, resp *Response) {
 		h[k] = v
 	}
 	h.Set("Content-Length", strconv.Itoa(len(resp.Body)))
-	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(answerTime)) // a recorder has none
+	writeWithin(w, answerTime)
 	w.WriteHeader(resp.Status)
 	if _, err := w.Write(resp.Body); err != nil {
 		s.cfg.Log.Debug("the caller went away", "request", RequestIDFrom(r.Context()), "err", err)
 	}
-	_ = control.SetWriteDeadline(time.Time{})
+	writeWithin(w, 0)
 	resp.release()
 }
 

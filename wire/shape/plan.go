@@ -15,6 +15,7 @@ type plan struct {
 	typ    reflect.Type
 	fields []field // Structure: one per member, in the model's order
 	elem   *plan   // List, Map
+	texts  bool    // a map[string]string
 }
 
 type field struct {
@@ -64,6 +65,7 @@ func build(t reflect.Type, s *Shape, begun map[planKey]*plan) (p *plan, err erro
 	switch s.Kind {
 	case List, Map:
 		p.elem, err = build(t.Elem(), s.Elem, begun)
+		p.texts = t == textsType
 		return p, err
 	case Structure:
 		p.fields = make([]field, len(s.Members))
@@ -92,6 +94,8 @@ func build(t reflect.Type, s *Shape, begun map[planKey]*plan) (p *plan, err erro
 var (
 	timeType = reflect.TypeFor[time.Time]()
 	blobType = reflect.TypeFor[[]byte]()
+
+	textsType = reflect.TypeFor[map[string]string]()
 )
 
 // holds tells whether a Go type is the one for a shape, its insides apart.

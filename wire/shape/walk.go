@@ -88,6 +88,10 @@ func walk(p unsafe.Pointer, pl *plan, sink Sink) {
 		}
 		sink.End(pl.shape)
 	case Map:
+		if pl.texts {
+			walkTexts(*(*map[string]string)(p), pl, sink)
+			return
+		}
 		walkMap(reflect.NewAt(pl.typ, p).Elem(), pl, sink)
 	}
 }
@@ -129,6 +133,22 @@ func walkMap(v reflect.Value, pl *plan, sink Sink) {
 		sink.Key(k.String(), i == 0)
 		elem.Elem().Set(v.MapIndex(k))
 		walk(elem.UnsafePointer(), pl.elem, sink)
+	}
+	sink.End(pl.shape)
+}
+
+// walkTexts is walkMap for nearly all maps there are.
+func walkTexts(m map[string]string, pl *plan, sink Sink) {
+	sink.Map(pl.shape, len(m))
+	var room [8]string
+	keys := room[:0]
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for i, k := range keys {
+		sink.Key(k, i == 0)
+		sink.String(m[k])
 	}
 	sink.End(pl.shape)
 }
