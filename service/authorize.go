@@ -207,51 +207,33 @@ func (p *powers) look(tx store.Tx, resource string) (string, map[string][]string
 }
 
 // resourceOf is an empty resource with the key that an ARN stands for; nil when
-// the ARN names nothing that could be read.
+// the ARN names nothing of the caller's account: nothing of another one's is
+// told, not even by a refusal.
 func resourceOf(c domain.Caller, arn string) domain.Tagged {
-	part := strings.SplitN(arn, ":", 6)
-	if len(part) != 6 {
+	if strings.ContainsAny(arn, "*?") {
 		return nil
 	}
-	sort, name, ok := strings.Cut(part[5], "/")
-	if !ok || name == "" || strings.ContainsAny(name, "*?") {
-		return nil
-	}
-	blank := taggedKinds[part[2]+":"+sort]
-	if blank == nil {
-		return nil
-	}
-	n := blank()
-	h := n.Head()
-	h.Key.Scope = domain.Scope{Account: part[4], Region: part[3]}
-	if h.Key.Account == "" {
-		h.Key.Account = c.Account // AMIs and snapshots have none in their ARNs
-	}
-	if h.Key.Account != c.Account {
-		return nil // nothing of another account's is told, not even by a refusal
-	}
-	h.Key.Name = name[strings.LastIndexByte(name, '/')+1:]
-	return n
-}
-
-func fresh[T any, P interface {
-	*T
-	domain.Tagged
-}](k domain.Kind) func() domain.Tagged {
-	return func() domain.Tagged {
-		n := P(new(T))
-		n.Head().Key.Kind = k
+	var n domain.Tagged
+	if kind, key, ok := domain.TagTarget(c.Account, arn); ok {
+		n = kind.New()
+		n.Head().Key = key
 		return n
 	}
-}
-
-// taggedKinds are the resources whose tags a policy may ask for, by service and
-// type of their ARN.
-var taggedKinds = map[string]func() domain.Tagged{
-	"appstream:image": fresh[domain.Image](domain.KindImage),
-	"ec2:image":       fresh[domain.AMI](domain.KindAMI),
-	"ec2:snapshot":    fresh[domain.Snapshot](domain.KindSnapshot),
-	"iam:role":        fresh[domain.Role](domain.KindRole),
-	"iam:user":        fresh[domain.User](domain.KindUser),
-	"iam:policy":      fresh[domain.Policy](domain.KindPolicy),
+	part := strings.SplitN(arn, ":", 6)
+	if len(part) != 6 || part[2] != "iam" || part[4] != c.Account {
+		return nil
+	}
+	sort, name, _ := strings.Cut(part[5], "/")
+	switch sort {
+	case "user":
+		n = new(domain.User)
+	case "role":
+		n = new(domain.Role)
+	case "policy":
+		n = new(domain.Policy)
+	default:
+		return nil
+	}
+	n.Head().Key = iamKey(c.Account, domain.Kind(sort), name[strings.LastIndexByte(name, '/')+1:])
+	return n
 }
