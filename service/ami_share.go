@@ -149,7 +149,7 @@ func (s *Service) OwnAMI(ctx context.Context, c domain.Caller, id string) (*doma
 func ownAMI(tx store.Tx, c domain.Caller, id string) (*domain.AMI, error) {
 	ami, err := visibleAMI(tx, c, id)
 	if err == nil && ami.Key.Account != c.Account {
-		return nil, fault.New(fault.Denied, "Not authorized for image:%s", id).
+		return nil, fault.New(fault.Denied, "Not authorized for image:%s.", id).
 			WithHint("Only account %s, which owns it, may do this.", ami.Key.Account).WithCode("AuthFailure")
 	}
 	return ami, err

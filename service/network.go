@@ -252,7 +252,7 @@ func checkSubnet(tx store.Tx, c domain.Caller, vpc *domain.VPC, block netip.Pref
 	}
 	for _, o := range others {
 		if p, ok := domain.ParseCIDR(o.CIDR); ok && p.Overlaps(block) {
-			return fault.New(fault.Exists, "The CIDR '%s' conflicts with another subnet", block).
+			return fault.New(fault.Exists, "The CIDR '%s' conflicts with another subnet.", block).
 				WithHint("%s has %s.", o.Key.Name, o.CIDR).WithCode("InvalidSubnet.Conflict")
 		}
 	}

@@ -71,7 +71,7 @@ func groupVPC(tx store.Tx, c domain.Caller, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "", fault.New(fault.BadCombination, "No default VPC for this user").WithHint("Give VpcId.").WithCode("VPCIdNotSpecified")
+	return "", fault.New(fault.BadCombination, "No default VPC for this user.").WithHint("Give VpcId.").WithCode("VPCIdNotSpecified")
 }
 
 func groupNamed(tx store.Tx, c domain.Caller, vpc, label string) (*domain.SecurityGroup, error) {
@@ -106,9 +106,9 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, c domain.Caller, id, 
 			id = g.Key.Name
 		}
 		g := new(domain.SecurityGroup)
-		return dropUnused(tx, c.Key(domain.KindSecurityGroup, id), g, "resource %s has a dependent object", dryRun, func() error {
+		return dropUnused(tx, c.Key(domain.KindSecurityGroup, id), g, "resource %s has a dependent object.", dryRun, func() error {
 			if g.Label == domain.DefaultGroup {
-				return fault.New(fault.WrongState, "the specified group: \"%s\" name: \"%s\" cannot be deleted by a user", id, g.Label).
+				return fault.New(fault.WrongState, "the specified group: \"%s\" name: \"%s\" cannot be deleted by a user.", id, g.Label).
 					WithHint("It goes with its VPC.").WithCode("CannotDelete")
 			}
 			return nil

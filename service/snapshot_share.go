@@ -93,7 +93,7 @@ func (s *Service) Snapshots(ctx context.Context, c domain.Caller, q SnapshotQuer
 func ownSnapshot(tx store.Tx, c domain.Caller, id string) (*domain.Snapshot, error) {
 	n, err := visibleSnapshot(tx, c, id)
 	if err == nil && n.Key.Account != c.Account {
-		return nil, fault.New(fault.Denied, "Not authorized for snapshot:%s", id).
+		return nil, fault.New(fault.Denied, "Not authorized for snapshot:%s.", id).
 			WithHint("Only account %s, which owns it, may do this.", n.Key.Account).WithCode("AuthFailure")
 	}
 	return n, err
@@ -145,7 +145,7 @@ func (s *Service) DeleteSnapshot(ctx context.Context, c domain.Caller, id string
 			return err
 		}
 		if len(amis) > 0 {
-			return fault.New(fault.InUse, "The snapshot %s is currently in use by %s", id, amis[0].Name).
+			return fault.New(fault.InUse, "The snapshot %s is currently in use by %s.", id, amis[0].Name).
 				WithHint("Deregister that AMI first.").WithCode("InvalidSnapshot.InUse")
 		}
 		if err := unshareAll(tx, n.Key); err != nil {

@@ -63,7 +63,7 @@ func oldGrant(operation *string, users, groups []string) (service.Grant, error) 
 	case "remove":
 		ids, all = &g.Remove, &g.RemoveAll
 	default:
-		return g, fault.New(fault.BadCombination, "The request must contain the parameter operationType").WithHint("add or remove").WithCode("MissingParameter")
+		return g, fault.New(fault.BadCombination, "The request must contain the parameter operationType.").WithHint("add or remove").WithCode("MissingParameter")
 	}
 	*ids = users
 	for _, name := range groups {
