@@ -135,10 +135,14 @@ func (b *bench) byHand(lines [][]string) (time.Duration, error) {
 	if err := h.run(qemu); err != nil {
 		return 0, err
 	}
-	err = server.Poll(b.ctx, 5*time.Minute, 20*time.Millisecond, func() (bool, error) {
+	err = server.Poll(b.ctx, 90*time.Second, 20*time.Millisecond, func() (bool, error) {
 		return ping(filepath.Join(h.dir, "a")), nil
 	})
-	return time.Since(begun), err
+	if err != nil {
+		said, _ := os.ReadFile(filepath.Join(h.dir, "out-"+filepath.Base(qemu[0])))
+		return 0, fmt.Errorf("the guest's agent did not answer: %w; QEMU: %s", err, said)
+	}
+	return time.Since(begun), nil
 }
 
 // prepare makes the files that the machine finds, as the driver does.
