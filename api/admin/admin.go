@@ -63,6 +63,8 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("GET", "/images", "ListImages", h.images)
 	route("GET", "/images/{name}", "GetImage", h.image)
 	route("GET", "/audit", "ReadAudit", h.audit)
+	route("GET", "/quotas", "ListQuotas", h.quotas)
+	route("POST", "/quotas", "SetQuota", h.setQuota)
 	route("GET", "/accounts", "ListAccounts", h.accounts)
 	route("POST", "/accounts", "CreateAccount", h.createAccount)
 	route("GET", "/keys", "ListKeys", h.keys)
