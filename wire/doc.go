@@ -12,16 +12,18 @@
 //     ebs, iam, sts, imagebuilder). Per operation Op<Name> and the structs
 //     <Name>Input and <Name>Output (aliases of the model's own names); nil
 //     members are unset, which is not the same as empty.
-//   - Handle(func(ctx, *Call, *In) (*Out, error)) Handler: a typed handler for
-//     Config.Handlers.
+//   - On(op, func(ctx, *Call, *In) (*Out, error)) Handler: a typed handler for
+//     Config.Handlers, checked against its operation; Handle is the same
+//     unchecked.
+//   - NewHTTPServer: the limits on connections.
 //   - Exception: an error with its name on the wire: the name of a modelled shape
 //     ("NoSuchEntityException"), never a query protocol's spelling of it; EC2,
 //     which models none, takes any code.
 //   - IdentityFrom, RegionFrom, RequestIDFrom: what handlers and Config.Own find
 //     in their context.
 //   - Codec: what a protocol package provides (wire/awsjson, rpccbor, query,
-//     restjson); Verifier: what wire/sigv4 provides. Package protocols lists all.
-//   - Package shape: schema, Bind, Tree, Validate. Package wiretest: fills any
+//     restjson); Verifier and Claim: what wire/sigv4 provides. Package protocols lists all.
+//   - Package shape: schema, Bind, Tree, Walk, Validate. Package wiretest: fills any
 //     shape, for tests.
 //
 // The model the tables are generated from is in wire/model; tools/genwire

@@ -247,6 +247,16 @@ func TestMistakesOfTheProgram(t *testing.T) {
 			newBench(t, wrong, change)
 		}()
 	}
+	func() {
+		defer func() {
+			if p := fmt.Sprint(recover()); !strings.Contains(p, "appstream.DescribeFleets takes *appstream.DescribeFleetsRequest") {
+				t.Errorf("a foreign handler: %s", p)
+			}
+		}()
+		wire.On(appstream.OpDescribeFleets, func(context.Context, *wire.Call, *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
+			return nil, nil
+		})
+	}()
 }
 
 func TestEC2NamesTheFirstProblem(t *testing.T) {
