@@ -32,6 +32,7 @@ type Server struct {
 	Flags []string
 
 	t    testing.TB
+	env  []string
 	logs string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
@@ -56,12 +57,19 @@ const (
 // added to those of every server. A test that fails shows the end of its log.
 func Start(t testing.TB, flags ...string) *Server {
 	t.Helper()
+	return StartEnv(t, nil, flags...)
+}
+
+// StartEnv is Start with variables that the server's environment gets besides
+// the test's own.
+func StartEnv(t testing.TB, env []string, flags ...string) *Server {
+	t.Helper()
 	// Not t.TempDir: names of tests are long, and paths of sockets must not be.
 	dir, err := os.MkdirTemp("", "slipway-rig-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, DataDir: filepath.Join(dir, "data"), Flags: flags, logs: filepath.Join(dir, "log")}
+	s := &Server{t: t, DataDir: filepath.Join(dir, "data"), Flags: flags, env: env, logs: filepath.Join(dir, "log")}
 	t.Cleanup(func() {
 		s.Stop()
 		s.clean(dir)
@@ -86,7 +94,7 @@ func (s *Server) Again(listen string) {
 	args := append([]string{"serve", "--data-dir", s.DataDir, "--listen", listen, "--ready-file", ready}, s.Flags...)
 	s.cmd = exec.Command(Bin(s.t), args...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.Env = Environ()
+	s.cmd.Env = append(Environ(), s.env...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
