@@ -109,7 +109,8 @@ func benchPage(b *testing.B, request func() *http.Request) {
 	body := new(bytes.Buffer)
 	measure(b, func() {
 		body.Reset()
-		w := &httptest.ResponseRecorder{HeaderMap: http.Header{}, Body: body, Code: 200}
+		w := httptest.NewRecorder()
+		w.Body = body
 		h.ServeHTTP(w, request())
 		if w.Code != 200 {
 			b.Fatal(w.Body)

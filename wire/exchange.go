@@ -138,7 +138,7 @@ func (x *exchange) safely(ctx context.Context, h Handler) (out any, err error) {
 
 func (x *exchange) encode(out any) (*Response, *Exception) {
 	op := x.req.Op
-	x.req.Room = rooms.Get().([]byte)[:0]
+	x.req.Room = (*rooms.Get().(*[]byte))[:0]
 	resp, err := x.route.codec(x.s).Encode(&x.req, out)
 	if err == nil {
 		return resp, nil
@@ -168,14 +168,14 @@ func (x *exchange) finish(resp *Response, ex *Exception) {
 
 // rooms holds what answers are written into. Each is big enough for a page of
 // descriptions; a much larger one is not kept.
-var rooms = sync.Pool{New: func() any { return make([]byte, 0, 16<<10) }}
+var rooms = sync.Pool{New: func() any { return new(make([]byte, 0, 16<<10)) }}
 
 const maxRoom = 1 << 20
 
 // release takes back the body of an answer that has been sent.
 func (resp *Response) release() {
 	if resp.Reuse && cap(resp.Body) <= maxRoom {
-		rooms.Put(resp.Body[:0])
+		rooms.Put(new(resp.Body))
 		resp.Body = nil
 	}
 }

@@ -27,7 +27,6 @@ func TestHostileSignatures(t *testing.T) {
 	unsigned, another, body, extra, twice := good(), good(), good(), good(), good()
 	unsigned.Header.Del("Authorization")
 	another.Header.Set("X-Amz-Target", "PhotonAdminProxyService.TagResource")
-	body = s.json("DeleteImageBuilder", `{"Name":"b"}`)
 	body.Body = http.NoBody
 	extra.Header.Set("X-Amz-Meta", "1")
 	twice.Header.Add("Authorization", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request")

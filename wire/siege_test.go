@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -211,14 +210,5 @@ func (s *siege) sendRaw(what, text string, status int, parts ...string) {
 // tamper changes the header that carries the signature.
 func tamper(r *http.Request, f func(string) string) *http.Request {
 	r.Header.Set("Authorization", f(r.Header.Get("Authorization")))
-	return r
-}
-
-func without(r *http.Request, names ...string) *http.Request {
-	for k := range r.Header {
-		if slices.Contains(names, k) {
-			r.Header.Del(k)
-		}
-	}
 	return r
 }
