@@ -15,6 +15,8 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sts v1.45.4
 	github.com/aws/smithy-go v1.27.6
 	github.com/diskfs/go-diskfs v1.9.4
+	github.com/klauspost/compress v1.20.3
+	github.com/ulikunitz/xz v0.5.17
 	golang.org/x/time v0.14.0
 	modernc.org/sqlite v1.46.1
 	www.velocidex.com/golang/go-ntfs v0.2.1
