@@ -18,9 +18,9 @@ import (
 // everything else by a ratio that no disk reaches either.
 const (
 	maxZeroRatio = 200_000
-	maxDataRatio = 250
-	freeBytes    = 64 << 20 // no ratio is asked for below
-	maxPeek      = 1 << 20  // looked at before anything is unpacked whole
+	maxDataRatio = 2000
+	freeBytes    = 128 << 20 // no ratio is asked for below
+	maxPeek      = 1 << 20   // looked at before anything is unpacked whole
 )
 
 func (d *Disk) openGzip(f *input) error { return d.openPacked(f, Gzip) }
@@ -43,7 +43,7 @@ func (d *Disk) openPacked(f *input, kind Format) error {
 	}
 	first := make([]byte, maxPeek)
 	n, err := io.ReadFull(r, first)
-	if n == 0 || err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		if n < sector || !errors.Is(err, errBeyond) {
 			return packedErr(kind, err)
 		}
@@ -55,12 +55,9 @@ func (d *Disk) openPacked(f *input, kind Format) error {
 		}
 	}
 	in := &input{r: prefix(first[:n]), size: unbounded}
-	switch {
-	case ended:
+	if ended {
 		in.size = int64(n)
-	case size > 0:
-		in.size = size
-	}
+	} // else not by size: it is that of the first frame, and there may be others
 	if inner, err := recognise(in); err == nil && (inner == Gzip || inner == Zstd || inner == XZ) {
 		return refuse("COMPRESSED_NESTED", "The file is compressed twice, by %s and %s.", kind, inner)
 	}

@@ -43,12 +43,15 @@ func (r region) over(off, n int64) bool { return off < r.off+r.n && r.off < off+
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// crcHolds checks a structure with its CRC-32C at 4, which counts as zero.
-func crcHolds(b []byte) bool {
+// crcOf is the CRC-32C of a structure, of which the CRC itself, at 4, counts as
+// zero.
+func crcOf(b []byte) uint32 {
 	sum := crc32.Update(0, castagnoli, b[:4])
 	sum = crc32.Update(sum, castagnoli, make([]byte, 4))
-	return crc32.Update(sum, castagnoli, b[8:]) == le.Uint32(b[4:])
+	return crc32.Update(sum, castagnoli, b[8:])
 }
+
+func crcHolds(b []byte) bool { return crcOf(b) == le.Uint32(b[4:]) }
 
 func printGUID(b []byte) string {
 	return fmt.Sprintf("%08X-%04X-%04X-%04X-%012X", le.Uint32(b), le.Uint16(b[4:]), le.Uint16(b[6:]), b[8:10], b[10:16])
