@@ -193,8 +193,13 @@ func (s *Service) ReadBlock(ctx context.Context, c domain.Caller, id string, ind
 	return s.Blocks.ReadBlock(ctx, snap.Disk, index)
 }
 
+// sealed finds a completed snapshot whose blocks the caller may read.
 func (s *Service) sealed(ctx context.Context, c domain.Caller, id string) (*domain.Snapshot, error) {
-	snap, err := s.Snapshot(ctx, c, id)
+	var snap *domain.Snapshot
+	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
+		snap, err = visibleSnapshot(tx, c, id)
+		return err
+	})
 	if err == nil && snap.State != domain.SnapshotCompleted {
 		return nil, fault.New(fault.WrongState, "Snapshot %s is %s; its blocks can be read when it is completed.", id, PublicSnapshotState(snap.State)).WithCode("INVALID_SNAPSHOT_ID")
 	}

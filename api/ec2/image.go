@@ -49,13 +49,46 @@ func or(p *string, otherwise string) string {
 }
 
 func (a api) deregisterImage(ctx context.Context, c *wire.Call, in *aws.DeregisterImageRequest) (*aws.DeregisterImageResult, error) {
-	if convert.Val(in.DeleteAssociatedSnapshots) {
-		return nil, fault.New(fault.Unsupported, "DeleteAssociatedSnapshots is not supported yet.")
-	}
-	if err := a.svc.DeregisterAMI(ctx, convert.Caller(c), convert.Val(in.ImageId), convert.Val(in.DryRun)); err != nil {
+	caller := convert.Caller(c)
+	ami, err := a.svc.OwnAMI(ctx, caller, convert.Val(in.ImageId))
+	if err != nil {
 		return nil, err
 	}
-	return &aws.DeregisterImageResult{Return: new(true)}, nil
+	if err := a.svc.DeregisterAMI(ctx, caller, ami.Key.Name, convert.Val(in.DryRun)); err != nil {
+		return nil, err
+	}
+	out := &aws.DeregisterImageResult{Return: new(true)}
+	if convert.Val(in.DeleteAssociatedSnapshots) {
+		for _, m := range ami.Mappings {
+			if m.SnapshotID != "" {
+				out.DeleteSnapshotResults = append(out.DeleteSnapshotResults, aws.DeleteSnapshotReturnCode{SnapshotId: new(m.SnapshotID), ReturnCode: new(a.dropWithImage(ctx, c, m.SnapshotID))})
+			}
+		}
+	}
+	return out, nil
+}
+
+// dropWithImage deletes a snapshot of an AMI that is gone and says how that
+// went; one that another AMI uses stays.
+func (a api) dropWithImage(ctx context.Context, c *wire.Call, id string) string {
+	caller := convert.Caller(c)
+	err := a.svc.Authorize(ctx, caller, convert.Keys(c), service.Check{
+		Action: "ec2:DeleteSnapshot", Resources: []string{domain.ARN("ec2", c.Region, "", "snapshot/"+id)},
+	})
+	if err == nil {
+		err = a.svc.DeleteSnapshot(ctx, caller, id, false)
+	}
+	switch {
+	case err == nil:
+		return "success"
+	case fault.Is(err, fault.Denied):
+		return "missing-permissions"
+	case fault.Is(err, fault.InUse):
+		return "skipped"
+	case fault.Is(err, fault.NotFound), fault.Is(err, fault.WrongState):
+		return "client-error"
+	}
+	return "internal-error"
 }
 
 func (a api) describeImages(ctx context.Context, c *wire.Call, in *aws.DescribeImagesRequest) (*aws.DescribeImagesResult, error) {

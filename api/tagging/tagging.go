@@ -25,7 +25,6 @@ type api struct{ svc *service.Service }
 // tag, not its signing name.
 func Rows(s *service.Service) []convert.Row {
 	a := api{s}
-	all := func(domain.Caller, any) []string { return []string{"*"} }
 	rows := []convert.Row{
 		convert.On(aws.OpGetResources, a.getResources, nil),
 		convert.On(aws.OpGetTagKeys, a.getTagKeys, nil),
@@ -35,7 +34,6 @@ func Rows(s *service.Service) []convert.Row {
 	}
 	for i := range rows {
 		rows[i].Action = "tag:" + rows[i].Op.Name
-		rows[i].Resources = all
 	}
 	return rows
 }
