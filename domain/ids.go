@@ -93,7 +93,12 @@ func ARN(service, region, account, resource string) string {
 }
 
 // ImageARN is the ARN of an AppStream image.
-func ImageARN(k Key) string { return ARN("appstream", k.Region, k.Account, "image/"+k.Name) }
+func ImageARN(k Key) string {
+	if k.Account == PublicAccount {
+		return ARN("appstream", k.Region, "", "image/"+k.Name)
+	}
+	return ARN("appstream", k.Region, k.Account, "image/"+k.Name)
+}
 
 // ManagedPolicyID is the unique id of one of AWS's policies: always the same
 // for a name.

@@ -27,6 +27,12 @@ type Image struct {
 	Catalog     []Application
 	Tags        Tags
 
+	// Of public base images: when it was released, which agent it has, and where
+	// the row comes from.
+	Released     *time.Time `json:",omitempty"`
+	AgentVersion string     `json:",omitempty"`
+	Origin       string     `json:",omitempty"` // OriginCatalogue or OriginPublished
+
 	// Shares is who else may use the image, by account.
 	Shares map[string]ImagePermission `json:",omitempty"`
 
@@ -39,6 +45,12 @@ type Image struct {
 	Findings []Finding // what the rules said about the disk, waivers included
 	Evidence Evidence
 }
+
+// Where a public base image comes from.
+const (
+	OriginCatalogue = "catalogue" // a file of the operator's: goes when it is not in the file any more
+	OriginPublished = "published" // an image that was made here
+)
 
 // Application is one entry of an image's catalogue.
 type Application struct {

@@ -14,6 +14,21 @@ const (
 	VisibilityPublic  = "PUBLIC"
 )
 
+// Public base images belong to no account and are in every Region: their ARNs
+// have no account, and the Region is that of whoever asks.
+const (
+	PublicAccount = "public"
+	AnyRegion     = "any"
+)
+
+// PublicImageKey is the key of a public base image.
+func PublicImageKey(name string) Key {
+	return Key{Scope: Scope{Account: PublicAccount, Region: AnyRegion}, Kind: KindImage, Name: name}
+}
+
+// In tells whether a resource is in a Region.
+func (k Key) In(region string) bool { return k.Region == region || k.Region == AnyRegion }
+
 // AccountKey is the key of an account.
 func AccountKey(id string) Key { return Key{Kind: KindAccount, Name: id} }
 

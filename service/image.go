@@ -151,7 +151,7 @@ func imageByName(tx store.Tx, c domain.Caller, name string) (*domain.Image, erro
 		return nil, kerr
 	}
 	for _, k := range keys {
-		if k.Kind == domain.KindImage && k.Region == c.Region && k.Name == name {
+		if k.Kind == domain.KindImage && k.In(c.Region) && k.Name == name {
 			img := new(domain.Image)
 			err := tx.Get(k, img)
 			return seen(img, c), err
@@ -171,8 +171,12 @@ func imageByARN(tx store.Tx, c domain.Caller, arn string) (*domain.Image, error)
 	if !ok {
 		return nil, noImage(arn, c)
 	}
+	key := domain.Key{Scope: domain.Scope{Account: p[4], Region: p[3]}, Kind: domain.KindImage, Name: name}
+	if p[4] == "" {
+		key = domain.PublicImageKey(name)
+	}
 	img := new(domain.Image)
-	err := tx.Get(domain.Key{Scope: domain.Scope{Account: p[4], Region: p[3]}, Kind: domain.KindImage, Name: name}, img)
+	err := tx.Get(key, img)
 	if fault.Is(err, fault.NotFound) || err == nil && !visible(img, c) {
 		return nil, noImage(arn, c)
 	}

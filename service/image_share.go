@@ -133,7 +133,7 @@ func sharedWith(tx store.Tx, c domain.Caller, k domain.Kind) ([]domain.Key, erro
 			return nil, err
 		}
 		for _, key := range keys {
-			if key.Kind == k && key.Region == c.Region && key.Account != c.Account && !seen[key] {
+			if key.Kind == k && key.In(c.Region) && key.Account != c.Account && !seen[key] {
 				seen[key] = true
 				out = append(out, key)
 			}
@@ -161,6 +161,7 @@ func seen(img *domain.Image, c domain.Caller) *domain.Image {
 	if img.Key.Account == c.Account {
 		return img
 	}
+	img.Key.Region = c.Region // of a public image: the Region it is seen in
 	if img.Visibility != domain.VisibilityPublic {
 		img.Visibility = domain.VisibilityShared
 	}

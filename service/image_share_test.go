@@ -10,7 +10,6 @@ import (
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
-	"slipway/store"
 )
 
 // you is another account of the same server.
@@ -130,18 +129,10 @@ func TestShareRefusals(t *testing.T) {
 	}
 }
 
-// public writes an image that belongs to nobody, as a catalogue would.
+// public puts one image into the catalogue.
 func (h *house) public(name string) {
 	h.t.Helper()
-	img := &domain.Image{Visibility: domain.VisibilityPublic, Type: "NATIVE"}
-	img.Key = domain.Key{Scope: domain.Scope{Region: me.Region}, Kind: domain.KindImage, Name: name}
-	err := h.Store.Update(ctx, func(tx store.Tx) error {
-		if err := tx.Insert(img); err != nil {
-			return err
-		}
-		return tx.Refer(domain.Everyone(), img.Key)
-	})
-	if err != nil {
+	if err := h.SyncCatalogue(ctx, []service.PublicImage{{Name: name}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -160,7 +151,7 @@ func TestImagesArePagedAcrossOwners(t *testing.T) {
 		want []string
 	}{
 		{me, []string{"PRIVATE a", "PRIVATE b", "PRIVATE c", "PUBLIC AppStream-base"}},
-		{you, []string{"PUBLIC AppStream-base", "SHARED a", "SHARED b", "SHARED c"}},
+		{you, []string{"SHARED a", "SHARED b", "SHARED c", "PUBLIC AppStream-base"}},
 	} {
 		for size := 1; size < 6; size++ {
 			var got []string

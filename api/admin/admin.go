@@ -65,6 +65,8 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("GET", "/audit", "ReadAudit", h.audit)
 	route("GET", "/quotas", "ListQuotas", h.quotas)
 	route("POST", "/quotas", "SetQuota", h.setQuota)
+	route("POST", "/public-images", "PublishImage", h.publish)
+	route("DELETE", "/public-images/{name}", "WithdrawImage", h.withdraw)
 	route("GET", "/accounts", "ListAccounts", h.accounts)
 	route("POST", "/accounts", "CreateAccount", h.createAccount)
 	route("GET", "/keys", "ListKeys", h.keys)

@@ -83,6 +83,8 @@ func imageShape(i *domain.Image) *aws.Image {
 	case len(i.Shares) > 0:
 		out.ImageSharedWithOthers = new("TRUE")
 	}
+	out.PublicBaseImageReleasedDate = i.Released
+	out.AppstreamAgentVersion = convert.Opt(i.AgentVersion)
 	if i.Reason != nil {
 		out.StateChangeReason = &aws.ImageStateChangeReason{Code: convert.Opt(i.Reason.Code), Message: convert.Opt(i.Reason.Message)}
 	}

@@ -1,20 +1,28 @@
-// Package metrics counts calls and shows what runs, in Prometheus form.
+// Package metrics counts calls and shows what runs, in Prometheus' text form.
 //
 // It only counts. What is counted elsewhere (jobs, machines, disks) is asked
-// for when somebody looks.
+// for when somebody looks. The form is written by hand: of the two libraries
+// for it one keeps every method of the EC2 client in the binary (it looks
+// methods up by name), the other prints a line at the start of every command.
 package metrics
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/VictoriaMetrics/metrics"
 
 	"slipway/wire"
 )
@@ -28,25 +36,53 @@ type Gauge struct {
 
 // Metrics is one server's figures.
 type Metrics struct {
-	set    *metrics.Set
+	calls  sync.Map // outcome → *atomic.Int64
+	times  sync.Map // *wire.Op → *histogram
 	gauges []Gauge
 }
 
-// New makes the figures; gauges are read when somebody scrapes.
-func New(gauges ...Gauge) *Metrics { return &Metrics{set: metrics.NewSet(), gauges: gauges} }
+type outcome struct {
+	op   *wire.Op
+	code string
+}
 
-// buckets are the bounds of call times, in seconds.
-var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5}
+// buckets are the upper bounds of call times.
+var buckets = [...]time.Duration{500 * time.Microsecond, time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond,
+	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, time.Second, 5 * time.Second}
+
+type histogram struct {
+	counts [len(buckets) + 1]atomic.Int64
+	sum    atomic.Int64 // nanoseconds
+}
+
+// New makes the figures; gauges are read when somebody scrapes.
+func New(gauges ...Gauge) *Metrics { return &Metrics{gauges: gauges} }
 
 // After is wire.Config.After.
 func (m *Metrics) After(_ context.Context, c *wire.Call, o wire.Outcome) {
-	code := ""
+	k := outcome{op: c.Op}
 	if o.Error != nil {
-		code = o.Error.Code
+		k.code = o.Error.Code
 	}
-	who := "service=" + strconv.Quote(c.Op.Service.Name) + ",operation=" + strconv.Quote(c.Op.Name)
-	m.set.GetOrCreateCounter("slipway_calls_total{" + who + ",code=" + strconv.Quote(code) + "}").Inc()
-	m.set.GetOrCreatePrometheusHistogramExt("slipway_call_seconds{"+who+"}", buckets).Update(o.Elapsed.Seconds())
+	n, ok := m.calls.Load(k)
+	if !ok {
+		n, _ = m.calls.LoadOrStore(k, new(atomic.Int64))
+	}
+	n.(*atomic.Int64).Add(1)
+	h, ok := m.times.Load(c.Op)
+	if !ok {
+		h, _ = m.times.LoadOrStore(c.Op, new(histogram))
+	}
+	h.(*histogram).add(o.Elapsed)
+}
+
+func (h *histogram) add(d time.Duration) {
+	i := 0
+	for i < len(buckets) && d > buckets[i] {
+		i++
+	}
+	h.counts[i].Add(1)
+	h.sum.Add(int64(d))
 }
 
 // Handler answers a scrape.
@@ -55,12 +91,56 @@ func (m *Metrics) Handler() http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 		defer cancel()
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		m.set.WritePrometheus(w)
+		b := bufio.NewWriter(w)
+		m.writeCalls(b)
+		m.writeTimes(b)
 		for _, g := range m.gauges {
-			g.write(ctx, w)
+			g.write(ctx, b)
 		}
-		metrics.WriteProcessMetrics(w)
+		writeProcess(b)
+		_ = b.Flush() // whoever scrapes has gone: nobody to tell
 	})
+}
+
+func family(w io.Writer, name, kind, help string) {
+	fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+func (m *Metrics) writeCalls(w io.Writer) {
+	family(w, "slipway_calls_total", "counter", "Calls answered, by operation and error code (empty for a success).")
+	var lines []string
+	m.calls.Range(func(k, n any) bool {
+		o := k.(outcome)
+		lines = append(lines, fmt.Sprintf("slipway_calls_total{service=%q,operation=%q,code=%q} %d\n", o.op.Service.Name, o.op.Name, o.code, n.(*atomic.Int64).Load()))
+		return true
+	})
+	slices.Sort(lines)
+	_, _ = io.WriteString(w, strings.Join(lines, ""))
+}
+
+func (m *Metrics) writeTimes(w io.Writer) {
+	family(w, "slipway_call_seconds", "histogram", "Time from the first byte of a request to its answer, in seconds.")
+	all := map[*wire.Op]*histogram{}
+	m.times.Range(func(k, h any) bool {
+		all[k.(*wire.Op)] = h.(*histogram)
+		return true
+	})
+	ops := slices.SortedFunc(maps.Keys(all), func(a, b *wire.Op) int {
+		return cmp.Or(cmp.Compare(a.Service.Name, b.Service.Name), cmp.Compare(a.Name, b.Name))
+	})
+	for _, op := range ops {
+		who := fmt.Sprintf("service=%q,operation=%q", op.Service.Name, op.Name)
+		var n int64
+		for i := range all[op].counts {
+			n += all[op].counts[i].Load()
+			bound := "+Inf"
+			if i < len(buckets) {
+				bound = strconv.FormatFloat(buckets[i].Seconds(), 'g', -1, 64)
+			}
+			fmt.Fprintf(w, "slipway_call_seconds_bucket{%s,le=%q} %d\n", who, bound, n)
+		}
+		fmt.Fprintf(w, "slipway_call_seconds_sum{%s} %g\nslipway_call_seconds_count{%s} %d\n", who, time.Duration(all[op].sum.Load()).Seconds(), who, n)
+	}
 }
 
 // write leaves a family out that cannot be read: a scrape shows what there is.
@@ -69,8 +149,29 @@ func (g Gauge) write(ctx context.Context, w io.Writer) {
 	if err != nil {
 		return
 	}
-	fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s gauge\n", g.Name, g.Help, g.Name)
+	family(w, g.Name, "gauge", g.Help)
 	for _, label := range slices.Sorted(maps.Keys(values)) {
 		fmt.Fprintf(w, "%s{%s=%q} %g\n", g.Name, g.Label, label, values[label])
+	}
+}
+
+// writeProcess tells what the process takes, under the names everybody uses.
+func writeProcess(w io.Writer) {
+	one := func(name, kind, help string, v float64) {
+		family(w, name, kind, help)
+		fmt.Fprintf(w, "%s %g\n", name, v)
+	}
+	one("go_goroutines", "gauge", "Goroutines that exist.", float64(runtime.NumGoroutine()))
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(heap)
+	one("go_memstats_heap_alloc_bytes", "gauge", "Bytes of heap objects.", float64(heap[0].Value.Uint64()))
+	if raw, err := os.ReadFile("/proc/self/statm"); err == nil {
+		var size, resident int64
+		if _, err := fmt.Sscan(string(raw), &size, &resident); err == nil {
+			one("process_resident_memory_bytes", "gauge", "Resident memory.", float64(resident*int64(os.Getpagesize())))
+		}
+	}
+	if fds, err := os.ReadDir("/proc/self/fd"); err == nil {
+		one("process_open_fds", "gauge", "Open file descriptors.", float64(len(fds)))
 	}
 }

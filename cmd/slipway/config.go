@@ -31,6 +31,7 @@ type ServeConfig struct {
 	BootStall      time.Duration // without anything new on the screen before a system runs; 0: by the kind of host
 	ImportRules    string        // "aws" or "open"
 	DevCredentials bool          // any access key is the default account, unverified
+	PublicImages   string        // JSON file with public base images; "" leaves the catalogue as it is
 	TLSCert        string        // PEM files; "" for plain HTTP
 	TLSKey         string
 	TLSSelfSigned  bool   // make a certificate in the data directory and use it
@@ -180,6 +181,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.DurationVar(&c.BootStall, "boot-stall", 0, "give up on a guest whose firmware or boot loader shows nothing new for this `duration` (default 45s with KVM, 90s without)")
 			fs.StringVar(&c.ImportRules, "import-rules", c.ImportRules, "what may be imported, as `rules`: aws (what AWS takes) or open (also Linux guests and more, and says what was waived)")
 			fs.BoolVar(&c.DevCredentials, "dev-credentials", false, "accept any access key, unchecked, as the default account; loopback only")
+			fs.StringVar(&c.PublicImages, "public-images", "", "read the catalogue of public base images from this JSON `file`")
 			fs.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
 			fs.StringVar(&c.TLSKey, "tls-key", "", "the certificate's key, a PEM `file`")
 			fs.BoolVar(&c.TLSSelfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made in the data directory; slipway env tells clients to trust it")

@@ -14,7 +14,7 @@ func imageCommand() *command {
 	return &command{
 		name:    "image",
 		summary: "List and show images with all that is known about them",
-		subs:    []*command{imageLs(), imageShow()},
+		subs:    []*command{imageLs(), imageShow(), imagePublish(), imageWithdraw()},
 	}
 }
 

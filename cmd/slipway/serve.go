@@ -66,6 +66,9 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	}
 	defer func() { err = errors.Join(err, trail.Close()) }()
 	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules, Operator: c.Account}}
+	if err := syncCatalogue(ctx, c, svc); err != nil {
+		return err
+	}
 	figures := metrics.New(gauges(svc, world)...)
 	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail}, figures, st, log)
 	handler := newHandler(c, st, svc, own, after(trail, figures), log)

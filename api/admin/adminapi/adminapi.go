@@ -167,6 +167,17 @@ type Audit struct {
 	Records []json.RawMessage `json:"Records"`
 }
 
+// PublishRequest is the body of POST /public-images; the answer is the Image.
+// Exactly one of Image and AMI is set. DELETE /public-images/{name} takes it
+// back.
+type PublishRequest struct {
+	Name        string `json:"name"`
+	Image       string `json:"image,omitempty"`
+	AMI         string `json:"ami,omitempty"`
+	DisplayName string `json:"display_name,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
 // Failure is the body of every answer that is not a success.
 type Failure struct {
 	Error ErrorBody `json:"error"`
