@@ -116,6 +116,9 @@ func (c *climber) watch(ctx context.Context) error {
 func (c *climber) look(ctx context.Context) (done bool, err error) {
 	now := c.w.Clock.Now()
 	signs, err := c.w.Driver.Observe(ctx, c.id)
+	if fault.Is(err, fault.NotFound) {
+		signs, err = compute.Signs{State: compute.Gone}, nil
+	}
 	if err != nil {
 		return false, err
 	}

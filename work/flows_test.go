@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/compute"
 	"slipway/compute/fake"
 	"slipway/disk"
 	"slipway/disk/facts"
@@ -404,4 +405,27 @@ func TestKilledInspectionLooksAgain(t *testing.T) {
 	if d := get[domain.Disk](t, r.store, domain.DiskKey(r.digest.String())); seen != 2 || d.Problem != "" || d.Facts == nil {
 		t.Errorf("after %d looks: %+v", seen, d)
 	}
+}
+
+// mortal is a driver whose machines die when they are looked at.
+type mortal struct{ compute.Driver }
+
+func (m mortal) Observe(ctx context.Context, id string) (compute.Signs, error) {
+	if err := m.Destroy(ctx, id); err != nil {
+		return compute.Signs{}, err
+	}
+	return m.Driver.Observe(ctx, id)
+}
+
+func TestMachineKilledWhileBooting(t *testing.T) {
+	r := newRig(t)
+	r.sealed()
+	r.world.Driver = mortal{r.world.Driver}
+	key := r.imported("img", nil)
+	worktest.Run(t, r.harness(r.jobOf(key), nil, nil), nil, nil)
+	img := get[domain.Image](t, r.store, key)
+	if img.State != domain.ImageFailed || img.Reason == nil || !strings.Contains(img.Reason.Message, "machine ended while it was booting") {
+		t.Errorf("image: %s %+v", img.State, img.Reason)
+	}
+	r.nothingRuns(t)
 }
