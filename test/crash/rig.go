@@ -87,7 +87,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	defer stop()
 	var killers sync.WaitGroup
 	killers.Go(func() { r.hunt(watch) })
-	err = r.storm()
+	err = errors.Join(r.storm(), r.hunted())
 	r.mu.Lock()
 	r.ending = true
 	r.mu.Unlock()

@@ -129,6 +129,7 @@ func (r *Rig) hunt(ctx context.Context) {
 	machines := time.NewTicker(time.Second)
 	defer machines.Stop()
 	seen := map[int]bool{}
+	due := time.Now().Add(r.o.Pause)
 	for {
 		select {
 		case <-ctx.Done():
@@ -139,29 +140,45 @@ func (r *Rig) hunt(ctx context.Context) {
 					continue
 				}
 				seen[pid] = true
-				if rng.IntN(3) == 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
-					r.kills.worker++
+				// The first ones for certain: real machines leave time for few.
+				if (len(seen) <= 2 || rng.IntN(3) == 0) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+					r.killed(&r.kills.worker)
 				}
 			}
-		case <-machines.C:
-			// One a minute or so: a journey in three loses its machine.
-			if r.o.Machine && rng.IntN(40) == 0 {
-				r.killMachine()
+		case now := <-machines.C:
+			if r.o.Machine && now.After(due) && r.killMachine() {
+				r.killed(&r.kills.machine)
+				due = now.Add(2*r.o.Pause + time.Duration(rng.Int64N(int64(2*r.o.Pause))))
 			}
 		}
 	}
 }
 
+func (r *Rig) killed(n *int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*n++
+}
+
+// hunted waits until every kind of process was killed that this run is to kill.
+func (r *Rig) hunted() error {
+	return server.Poll(r.ctx, r.o.Limit, time.Second, func() (bool, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return !r.o.Machine || r.kills.worker > 0 && r.kills.machine > 0, nil
+	})
+}
+
 // killMachine kills the process of a machine, whoever owns it by now.
-func (r *Rig) killMachine() {
+func (r *Rig) killMachine() bool {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, d := range dirs {
 		pid, _ := strconv.Atoi(filepath.Base(d))
 		if n := program(pid); strings.Contains(n, "qemu-system") && strings.Contains(n, r.dataDir()) && syscall.Kill(pid, syscall.SIGKILL) == nil {
-			r.kills.machine++
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // children lists the processes that a process has started and still owns.
