@@ -19,7 +19,6 @@ require (
 	golang.org/x/time v0.14.0
 	modernc.org/sqlite v1.46.1
 	www.velocidex.com/golang/go-ntfs v0.2.1
-	www.velocidex.com/golang/regparser v0.0.0-20250203141505-31e704a67ef7
 )
 
 require (

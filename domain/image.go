@@ -76,11 +76,14 @@ type ImageError struct {
 // Finding is what one rule said about a disk.
 type Finding struct {
 	Rule     string
-	Severity string // block, waived, info
+	Severity string // block, warning, waived, info
 	Found    string
+	Where    string // the file, or the registry key and the value's name
+	Value    string // what stands there
 	Remedy   string
 	Source   string
 	Code     string
+	AWSCode  string // of the BYOL checker
 }
 
 // Evidence is how far a booted guest got up the ladder.

@@ -85,7 +85,7 @@ func (w *World) importInspect(ctx context.Context, r *Run, s *importState) error
 	img, err = edit(ctx, w.Store, img.Key, func(tx store.Tx, img *domain.Image) error {
 		img.Platform, img.Findings, blocking = rules.Platform(*f), nil, nil
 		for _, x := range findings {
-			img.Findings = append(img.Findings, domain.Finding{Rule: x.Rule, Severity: string(x.Severity), Found: x.Found, Remedy: x.Remedy, Source: x.Source, Code: x.Code})
+			img.Findings = append(img.Findings, domain.Finding{Rule: x.Rule, Severity: string(x.Severity), Found: x.Found, Where: x.Where, Value: x.Value, Remedy: x.Remedy, Source: x.Source, Code: x.Code, AWSCode: x.AWSCode})
 			if x.Severity == rules.Block {
 				blocking = append(blocking, domain.ImageError{Code: "VALIDATION_ERROR", Message: x.Found + " " + x.Remedy, At: tx.Now()})
 			}

@@ -108,7 +108,7 @@ func image(i *domain.Image) adminapi.Image {
 		out.Errors = append(out.Errors, adminapi.ImageError{Code: e.Code, Message: e.Message, At: e.At})
 	}
 	for _, f := range i.Findings {
-		out.Findings = append(out.Findings, adminapi.Finding{Rule: f.Rule, Severity: f.Severity, Found: f.Found, Remedy: f.Remedy, Source: f.Source, Code: f.Code})
+		out.Findings = append(out.Findings, adminapi.Finding{Rule: f.Rule, Severity: f.Severity, Found: f.Found, Where: f.Where, Value: f.Value, Remedy: f.Remedy, Source: f.Source, Code: f.Code, AWSCode: f.AWSCode})
 	}
 	for _, r := range i.Evidence.Rungs {
 		out.Evidence.Rungs = append(out.Evidence.Rungs, adminapi.Rung{Name: r.Name, Reached: r.Reached, Needed: r.Needed, AfterMS: int64(r.After / time.Millisecond), Detail: r.Detail})

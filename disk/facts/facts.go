@@ -4,10 +4,12 @@
 // could not be seen is absent and named in Problems.
 package facts
 
+import "strings"
+
 // Version is the inspector that writes the facts of today. It grows when new
 // facts appear or old ones change their meaning, so that disks can be
 // inspected again.
-const Version = 1
+const Version = 2
 
 // Facts is everything known about one disk.
 type Facts struct {
@@ -60,6 +62,7 @@ type Partition struct {
 	Active     bool   `json:"active,omitempty"`    // MBR: marked for boot
 	BeyondEnd  bool   `json:"beyondEnd,omitempty"` // reaches behind the end of the disk
 	FileSystem string `json:"fileSystem,omitempty"`
+	GUID       string `json:"guid,omitempty"` // GPT: of this one partition
 }
 
 // Roles of partitions that the type tells.
@@ -92,6 +95,29 @@ type ESP struct {
 	Fallback  bool     `json:"fallback,omitempty"` // \EFI\BOOT\BOOTX64.EFI, what firmware starts without boot entries
 	BootMgr   bool     `json:"bootMgr,omitempty"`  // \EFI\Microsoft\Boot\bootmgfw.efi
 	Loaders   []string `json:"loaders,omitempty"`  // all *.efi below \EFI, at most 32
+	Signed    []Signed `json:"signed,omitempty"`   // those of Loaders that carry a signature
+}
+
+// Signed is an executable with a signature. Whether that is valid was not
+// checked; Authorities are well-known ones that its certificates name.
+type Signed struct {
+	File        string   `json:"file"`
+	Authorities []string `json:"authorities,omitempty"`
+}
+
+// SecureBoot names a loader that firmware with Microsoft's usual keys may take:
+// the first that firmware starts and that is signed; "" when there is none.
+func (e *ESP) SecureBoot() string {
+	if e == nil {
+		return ""
+	}
+	for _, s := range e.Signed {
+		n := strings.ToUpper(s.File)
+		if len(s.Authorities) > 0 && (n == `\EFI\BOOT\BOOTX64.EFI` || n == `\EFI\MICROSOFT\BOOT\BOOTMGFW.EFI`) {
+			return s.File
+		}
+	}
+	return ""
 }
 
 // WindowsOS is what the registry says.
@@ -106,8 +132,19 @@ type WindowsOS struct {
 	DisplayVersion   string    `json:"displayVersion,omitempty"`
 	Core             bool      `json:"core,omitempty"`
 	Client           bool      `json:"client,omitempty"`
-	Unclean          bool      `json:"unclean,omitempty"`  // a hive was not written out: newest changes are in its log
-	Services         []Service `json:"services,omitempty"` // those of interest that exist
+	Unclean          bool      `json:"unclean,omitempty"`      // a hive was not written out: newest changes are in its log
+	Services         []Service `json:"services,omitempty"`     // those of interest that exist
+	Signs            []Sign    `json:"signs,omitempty"`        // what else the registry and the files tell
+	FreeBytes        int64     `json:"freeBytes,omitempty"`    // free clusters of the Windows volume
+	FreeKnown        bool      `json:"freeKnown,omitempty"`    // FreeBytes was counted
+	Letters          []Letter  `json:"letters,omitempty"`      // drive letters of volumes on this disk
+	OtherLetters     []string  `json:"otherLetters,omitempty"` // letters of volumes on other disks
+}
+
+// Letter is a drive letter of a partition.
+type Letter struct {
+	Letter    string `json:"letter"` // "C:"
+	Partition int    `json:"partition"`
 }
 
 // Service is a Windows driver or service.
@@ -116,18 +153,6 @@ type Service struct {
 	Start int    `json:"start"` // 0 boot, 1 system, 2 automatic, 3 on demand, 4 disabled; StartOverride counts
 	File  bool   `json:"file"`  // drivers: System32\drivers has the file
 }
-
-// Windows services that are looked for.
-const (
-	SvcNVMe    = "stornvme"
-	SvcAWSNVMe = "AWSNVMe"
-	SvcENA     = "ena"
-	SvcVioSCSI = "vioscsi"
-	SvcVioStor = "viostor"
-	SvcNetKVM  = "netkvm"
-	SvcSSM     = "AmazonSSMAgent"
-	SvcQEMUGA  = "QEMU-GA"
-)
 
 // Start types of Service.
 const (
@@ -163,13 +188,18 @@ type LinuxOS struct {
 	Name       string   `json:"name,omitempty"`
 	PrettyName string   `json:"prettyName,omitempty"`
 	Kernels    []Kernel `json:"kernels,omitempty"`
-	Agents     []string `json:"agents,omitempty"` // AgentSSM, AgentQEMU
+	Agents     []string `json:"agents,omitempty"` // AgentSSM and so on
+	CloudInit  bool     `json:"cloudInit,omitempty"`
+	SELinux    string   `json:"selinux,omitempty"`    // the mode of /etc/selinux/config
+	RootDevice string   `json:"rootDevice,omitempty"` // what /etc/fstab mounts as /
 }
 
 // Linux agents that are looked for.
 const (
-	AgentSSM  = "amazon-ssm-agent"
-	AgentQEMU = "qemu-ga"
+	AgentSSM    = "amazon-ssm-agent"
+	AgentQEMU   = "qemu-ga"
+	AgentVMware = "open-vm-tools"
+	AgentDCV    = "dcvserver"
 )
 
 // Kernel is one directory of /lib/modules.

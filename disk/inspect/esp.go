@@ -92,8 +92,15 @@ func note(fs filesystem.FileSystem, name string, esp *facts.ESP) {
 	shown := `\` + strings.ReplaceAll(name, "/", `\`)
 	esp.Fallback = esp.Fallback || strings.EqualFold(shown, `\EFI\BOOT\BOOTX64.EFI`)
 	esp.BootMgr = esp.BootMgr || strings.EqualFold(shown, `\EFI\Microsoft\Boot\bootmgfw.efi`)
-	if len(esp.Loaders) < maxLoaders {
-		esp.Loaders = append(esp.Loaders, clean(shown))
+	if len(esp.Loaders) == maxLoaders {
+		return
+	}
+	esp.Loaders = append(esp.Loaders, clean(shown))
+	at := &seekingReader{f}
+	if pe, err := readPE(at); err == nil {
+		if names, ok := pe.signers(at); ok {
+			esp.Signed = append(esp.Signed, facts.Signed{File: clean(shown), Authorities: names})
+		}
 	}
 }
 
@@ -102,4 +109,14 @@ func partition(p facts.Partition) string {
 		return "the disk"
 	}
 	return fmt.Sprintf("partition %d", p.Number)
+}
+
+// seekingReader reads at offsets of what can only seek.
+type seekingReader struct{ io.ReadSeeker }
+
+func (s *seekingReader) ReadAt(b []byte, at int64) (int, error) {
+	if _, err := s.Seek(at, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return io.ReadFull(s, b)
 }

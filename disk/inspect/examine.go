@@ -61,7 +61,7 @@ func examine(disk *os.File) (*facts.Facts, error) {
 					return nil
 				}
 				var w *facts.WindowsOS
-				if w, problems, err = readWindows(disk, p); w != nil {
+				if w, problems, err = readWindows(disk, p, f.Partitions); w != nil {
 					if windows++; f.Windows == nil {
 						f.Windows = w
 					}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -96,7 +97,7 @@ func TestFATLoop(t *testing.T) {
 	notInspected(t, f, err)
 }
 
-// A registry key list that contains itself makes regparser recurse for ever.
+// A registry key list that contains itself is damage like any other.
 func TestHiveLoop(t *testing.T) {
 	d := own(t, fixtureDisk(t, fixture.WindowsServer2022, fixture.Options{}))
 	patched := 0
@@ -129,7 +130,9 @@ func TestHiveLoop(t *testing.T) {
 		t.Fatal("no hive found")
 	}
 	f, err := Inspect(t.Context(), os.Args[0], d.Name())
-	notInspected(t, f, err)
+	if err != nil || f.OS != facts.Unknown || !slices.ContainsFunc(f.Problems, func(p string) bool { return strings.Contains(p, "registry") }) {
+		t.Errorf("%v %+v", err, f)
+	}
 }
 
 // Every way in which a worker can go wrong ends in an error, soon.

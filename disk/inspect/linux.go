@@ -48,23 +48,45 @@ func readLinux(x linuxFS, number int) (l *facts.LinuxOS, problems []string, err 
 	l.ID, l.IDLike, l.VersionID = v["ID"], v["ID_LIKE"], v["VERSION_ID"]
 	l.Codename, l.Name, l.PrettyName = v["VERSION_CODENAME"], v["NAME"], v["PRETTY_NAME"]
 	l.Kernels, problems = kernels(x)
-	for _, a := range []string{"usr/bin/amazon-ssm-agent", "var/lib/snapd/snaps"} {
-		if slices.Contains(l.Agents, facts.AgentSSM) {
-			break
-		}
-		if path.Base(a) == "snaps" {
-			names, _ := x.readDir(a)
-			if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "amazon-ssm-agent_") }) {
-				l.Agents = append(l.Agents, facts.AgentSSM)
-			}
-		} else if x.exists(a) {
-			l.Agents = append(l.Agents, facts.AgentSSM)
-		}
+	l.Agents = linuxAgents(x)
+	l.CloudInit = x.exists("usr/bin/cloud-init") || x.exists("etc/cloud/cloud.cfg")
+	if b, err := x.readFile("etc/selinux/config"); err == nil {
+		l.SELinux = osRelease(b)["SELINUX"]
 	}
-	if x.exists("usr/sbin/qemu-ga") || x.exists("usr/bin/qemu-ga") {
-		l.Agents = append(l.Agents, facts.AgentQEMU)
+	if b, err := x.readFile("etc/fstab"); err == nil {
+		l.RootDevice = rootDevice(b)
 	}
 	return l, problems, nil
+}
+
+func linuxAgents(x linuxFS) (out []string) {
+	snaps, _ := x.readDir("var/lib/snapd/snaps")
+	if x.exists("usr/bin/amazon-ssm-agent") || slices.ContainsFunc(snaps, func(n string) bool { return strings.HasPrefix(n, "amazon-ssm-agent_") }) {
+		out = append(out, facts.AgentSSM)
+	}
+	for _, a := range []struct {
+		name  string
+		paths []string
+	}{
+		{facts.AgentQEMU, []string{"usr/sbin/qemu-ga", "usr/bin/qemu-ga"}},
+		{facts.AgentVMware, []string{"usr/bin/vmtoolsd"}},
+		{facts.AgentDCV, []string{"usr/bin/dcvserver"}},
+	} {
+		if slices.ContainsFunc(a.paths, x.exists) {
+			out = append(out, a.name)
+		}
+	}
+	return out
+}
+
+// rootDevice is the first field of the line of fstab(5) that mounts /.
+func rootDevice(b []byte) string {
+	for line := range bytes.Lines(b) {
+		if f := strings.Fields(string(line)); len(f) > 1 && f[1] == "/" && f[0][0] != '#' {
+			return clean(f[0])
+		}
+	}
+	return ""
 }
 
 // osRelease reads the shell-like assignments of os-release(5).

@@ -69,7 +69,7 @@ func badWorker(how string) int {
 			os.Stdout.WriteString(strings.Repeat("x", 1<<16))
 		}
 	case "lines":
-		os.Stdout.WriteString("{\"version\":1}\n{\"version\":1}\n")
+		os.Stdout.WriteString("{\"version\":2}\n{\"version\":2}\n")
 	case "write":
 		if f, err := os.Create(os.TempDir() + "/slipway-worker-wrote"); err == nil {
 			f.WriteString("this must not work")

@@ -136,7 +136,7 @@ func gptPartitions(h *gptHeader, size, sector int64, f *facts.Facts) {
 			f.Problems = append(f.Problems, fmt.Sprintf("Partition %d has impossible bounds.", i+1))
 			continue
 		}
-		p := facts.Partition{Number: int(i) + 1, Type: typ, Role: gptRoles[typ], Name: utf16Text(e[56:128]),
+		p := facts.Partition{Number: int(i) + 1, Type: typ, Role: gptRoles[typ], Name: utf16Text(e[56:128]), GUID: guid(e[16:]),
 			StartBytes: int64(first) * sector, SizeBytes: int64(last-first+1) * sector}
 		add(f, p, size)
 	}
@@ -164,15 +164,17 @@ func utf16Text(b []byte) string {
 }
 
 // clean makes text from a disk safe to show: printable, at most 256 bytes.
-func clean(s string) string {
+func clean(s string) string { return cleanTo(s, 256) }
+
+func cleanTo(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
 			return -1
 		}
 		return r
 	}, s)
-	if len(s) > 256 {
-		s = strings.ToValidUTF8(s[:256], "")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
 	}
 	return strings.TrimSpace(s)
 }

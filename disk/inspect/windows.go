@@ -4,131 +4,128 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"strconv"
 	"strings"
 
-	"www.velocidex.com/golang/go-ntfs/parser"
-	"www.velocidex.com/golang/regparser"
-
 	"slipway/disk/facts"
-)
-
-const (
-	pageSize  = 4096
-	pageCount = 4096 // 16 MiB of cache a reader
+	"slipway/disk/regf"
 )
 
 // errNotWindows says that an NTFS file system is readable and holds no Windows.
 var errNotWindows = errors.New("no Windows registry")
+
+const configDir = "Windows/System32/config/"
 
 // watched are the services that are looked for, with the driver file that has
 // to exist ("" for programs).
 var watched = []struct{ name, file string }{
 	{facts.SvcNVMe, "stornvme.sys"}, {facts.SvcAWSNVMe, "awsnvme.sys"}, {facts.SvcENA, "ena.sys"},
 	{facts.SvcVioSCSI, "vioscsi.sys"}, {facts.SvcVioStor, "viostor.sys"}, {facts.SvcNetKVM, "netkvm.sys"},
+	{facts.SvcPVSCSI, "pvscsi.sys"}, {facts.SvcVMXNet3, "vmxnet3.sys"},
+	{facts.SvcE1000, "e1i65x64.sys"}, {facts.SvcXenDisk, "xenvbd.sys"}, {facts.SvcXenNet, "xennet.sys"},
+	{facts.SvcNVIDIA, ""}, {facts.SvcAMDGPU, ""}, // display drivers live in the driver store
 	{facts.SvcSSM, ""}, {facts.SvcQEMUGA, ""},
 }
 
+// windowsReader is one look at a Windows volume.
+type windowsReader struct {
+	w        *facts.WindowsOS
+	vol      *ntfsVolume
+	set      string // "ControlSet001"
+	problems []string
+}
+
 // readWindows asks an NTFS volume which Windows it holds.
-func readWindows(disk *os.File, p facts.Partition) (w *facts.WindowsOS, problems []string, err error) {
-	pages, err := parser.NewPagedReader(io.NewSectionReader(disk, p.StartBytes, p.SizeBytes), pageSize, pageCount)
+func readWindows(disk io.ReaderAt, p facts.Partition, all []facts.Partition) (w *facts.WindowsOS, problems []string, err error) {
+	vol, err := openNTFS(disk, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	// The section starts at the volume: with an offset instead, this library
-	// fails on volumes behind the first ones.
-	vol, err := parser.GetNTFSContext(pages, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	root, err := vol.GetMFT(5)
-	if err != nil {
-		return nil, nil, err
-	}
-	config, err := root.Open(vol, "Windows/System32/config")
-	if err != nil {
-		if len(root.Dir(vol)) == 0 { // even an empty volume lists its own metadata files
+	if _, err := vol.find(configDir); err != nil {
+		if root, lerr := vol.list(mftRoot); lerr != nil || len(root) == 0 { // even an empty volume lists its own metadata files
 			return nil, nil, errors.New("the root directory could not be read")
 		}
-		if _, err := root.Open(vol, "Windows/System32"); err == nil {
+		if vol.exists("Windows/System32") {
 			return nil, nil, errors.New("the directory of the registry could not be read")
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
 		}
 		return nil, nil, errNotWindows
 	}
-	software, err := openHive(vol, config, "SOFTWARE")
+	software, err := vol.hive(configDir+"SOFTWARE", "SOFTWARE")
 	if err != nil {
 		return nil, nil, err
 	}
-	w = &facts.WindowsOS{Partition: p.Number}
-	w.Unclean = unclean(software)
-	if !product(software, w) {
-		problems = append(problems, "The registry does not say which Windows this is.")
+	x := &windowsReader{w: &facts.WindowsOS{Partition: p.Number}, vol: vol}
+	x.w.Unclean = software.Unclean()
+	if known, err := product(software, x.w); err != nil {
+		return nil, nil, fmt.Errorf("the registry hive SOFTWARE: %w", err)
+	} else if !known {
+		x.problem("The registry does not say which Windows this is.")
 	}
-	system, err := openHive(vol, config, "SYSTEM")
+	x.attempt("The registry hive SOFTWARE was not read to its end", func() error { return x.software(software) })
+	system, err := vol.hive(configDir+"SYSTEM", "SYSTEM")
 	if err != nil {
-		return w, append(problems, "The drivers of Windows could not be listed: its SYSTEM registry hive could not be read."), nil
+		x.problem("The drivers of Windows could not be listed: its SYSTEM registry hive could not be read.")
+	} else {
+		x.w.Unclean = x.w.Unclean || system.Unclean()
+		x.attempt("The drivers of Windows could not be listed", func() error { return x.services(system) })
+		x.attempt("The registry hive SYSTEM was not read to its end", func() error { return x.system(system, all) })
 	}
-	w.Unclean = w.Unclean || unclean(system)
-	if err := services(system, driverFiles(vol, root), w); err != nil {
-		problems = append(problems, "The drivers of Windows could not be listed: "+err.Error()+".")
+	x.attempt("The accounts of Windows could not be listed", x.accounts)
+	x.attempt("The programs of Windows could not be listed", x.files)
+	x.attempt("The free space of the Windows volume could not be counted", func() (err error) {
+		x.w.FreeBytes, err = vol.free()
+		x.w.FreeKnown = err == nil
+		return err
+	})
+	if x.w.Unclean {
+		x.problem("Windows was not shut down cleanly; the newest changes of its registry were not looked at.")
 	}
-	if w.Unclean {
-		problems = append(problems, "Windows was not shut down cleanly; the newest changes of its registry were not looked at.")
-	}
-	return w, problems, nil
+	return x.w, x.problems, nil
 }
 
-func openHive(vol *parser.NTFSContext, dir *parser.MFT_ENTRY, name string) (*regparser.Registry, error) {
-	e, err := dir.Open(vol, name)
-	if err != nil {
-		return nil, fmt.Errorf("the registry hive %s is missing", name)
+func (x *windowsReader) problem(s string) { x.problems = append(x.problems, s) }
+
+// attempt does a part of the look that the others do not need.
+func (x *windowsReader) attempt(otherwise string, part func() error) {
+	if err := guard(part); err != nil {
+		x.problem(otherwise + ": " + clean(err.Error()) + ".")
 	}
-	data, err := parser.OpenStream(vol, e, 128, parser.WILDCARD_STREAM_ID, parser.WILDCARD_STREAM_NAME) // 128: $DATA
-	if err != nil {
-		return nil, fmt.Errorf("the registry hive %s: %w", name, err)
-	}
-	pages, err := parser.NewPagedReader(data, pageSize, pageCount)
-	if err != nil {
-		return nil, err
-	}
-	reg, err := regparser.NewRegistry(pages)
-	if err != nil {
-		return nil, fmt.Errorf("the registry hive %s: %w", name, err)
-	}
-	return reg, nil
 }
 
-// unclean: the two sequence numbers of a hive differ while it is being written.
-func unclean(r *regparser.Registry) bool {
-	return r.BaseBlock.Sequence1() != r.BaseBlock.Sequence2()
-}
-
-func product(r *regparser.Registry, w *facts.WindowsOS) bool {
-	k := r.OpenKey(`Microsoft\Windows NT\CurrentVersion`)
-	if k == nil {
-		return false
+func product(r *regf.Hive, w *facts.WindowsOS) (known bool, err error) {
+	k, err := r.Key(`Microsoft\Windows NT\CurrentVersion`)
+	if err != nil || k == nil {
+		return false, err
 	}
-	for _, v := range k.Values() {
-		switch d := v.ValueData(); strings.ToLower(v.ValueName()) {
+	vs, err := k.Values()
+	if err != nil {
+		return false, err
+	}
+	for _, v := range vs {
+		switch s := clean(v.Text()); strings.ToLower(v.Name) {
 		case "productname":
-			w.ProductName = text(d)
+			w.ProductName = s
 		case "editionid":
-			w.EditionID = text(d)
+			w.EditionID = s
 		case "installationtype":
-			w.InstallationType = text(d)
+			w.InstallationType = s
 		case "currentbuildnumber":
-			w.Build, _ = strconv.Atoi(text(d))
+			w.Build, _ = strconv.Atoi(s)
 		case "ubr":
-			w.UBR = int(d.Uint64 & 0x7FFFFFFF)
+			n, _ := v.Number()
+			w.UBR = int(n & 0x7FFFFFFF)
 		case "displayversion":
-			w.DisplayVersion = text(d)
+			w.DisplayVersion = s
 		}
 	}
 	w.Client = strings.EqualFold(w.InstallationType, "Client")
 	w.Core = strings.EqualFold(w.InstallationType, "Server Core")
 	w.Name = windowsName(w)
-	return w.Build != 0 && w.InstallationType != ""
+	return w.Build != 0 && w.InstallationType != "", nil
 }
 
 // windowsName derives the name people use. ProductName cannot be believed: it
@@ -150,70 +147,73 @@ func windowsName(w *facts.WindowsOS) string {
 		20348: "Windows Server 2022", 26100: "Windows Server 2025"}[w.Build]
 }
 
-func text(d *regparser.ValueData) string { return clean(strings.TrimRight(d.String, "\x00")) }
-
-// driverFiles lists System32\drivers in lower case; nil when it cannot be read.
-func driverFiles(vol *parser.NTFSContext, root *parser.MFT_ENTRY) map[string]bool {
-	dir, err := root.Open(vol, "Windows/System32/drivers")
+// controlSet names the control set that Windows starts with.
+func controlSet(r *regf.Hive) (string, error) {
+	sel, err := r.Key("Select")
 	if err != nil {
-		return nil
+		return "", err
 	}
-	out := map[string]bool{}
-	for _, e := range dir.Dir(vol) {
-		out[strings.ToLower(e.File().Name())] = true
-	}
-	return out
-}
-
-func value(k *regparser.CM_KEY_NODE, name string) (uint64, bool) {
-	for _, v := range k.Values() {
-		if strings.EqualFold(v.ValueName(), name) {
-			return v.ValueData().Uint64, true
-		}
-	}
-	return 0, false
-}
-
-func services(r *regparser.Registry, files map[string]bool, w *facts.WindowsOS) error {
-	sel := r.OpenKey("Select")
 	if sel == nil {
-		return errors.New("the registry has no control set")
+		return "", errors.New("the registry has no control set")
 	}
-	current, ok := value(sel, "Current")
-	if !ok || current == 0 || current > 999 {
-		return errors.New("the registry names no current control set")
+	v, err := sel.Value("Current")
+	if err != nil {
+		return "", err
 	}
-	svcs := r.OpenKey(fmt.Sprintf(`ControlSet%03d\Services`, current))
+	n, ok := v.Number()
+	if !ok || n == 0 || n > 999 {
+		return "", errors.New("the registry names no current control set")
+	}
+	return fmt.Sprintf("ControlSet%03d", n), nil
+}
+
+// services reads the drivers and programs that are watched, and recognises
+// products by the names of their services.
+func (x *windowsReader) services(r *regf.Hive) (err error) {
+	if x.set, err = controlSet(r); err != nil {
+		return err
+	}
+	svcs, err := r.Key(x.set + `\Services`)
+	if err != nil {
+		return err
+	}
 	if svcs == nil {
 		return errors.New("the current control set has no services")
 	}
-	want := map[string]*facts.Service{}
-	for _, x := range watched {
-		want[strings.ToLower(x.name)] = nil
+	files := map[string]bool{}
+	for _, n := range x.vol.names("Windows/System32/drivers") {
+		files[strings.ToLower(n)] = true
 	}
-	for _, k := range svcs.Subkeys() {
-		n := strings.ToLower(k.Name())
-		if _, ok := want[n]; !ok {
+	for _, s := range watched {
+		k, err := svcs.Key(s.name)
+		if err != nil {
+			return err
+		}
+		if k == nil {
 			continue
 		}
-		start, ok := value(k, "Start")
-		if !ok || start > facts.StartDisabled {
-			continue
+		start, ok := startType(k)
+		if ok {
+			x.w.Services = append(x.w.Services, facts.Service{Name: s.name, Start: start, File: s.file != "" && files[s.file]})
 		}
-		for _, sub := range k.Subkeys() { // set when Windows found the device at an earlier boot
-			if strings.EqualFold(sub.Name(), "StartOverride") {
-				if o, ok := value(sub, "0"); ok && o <= facts.StartDisabled {
-					start = o
-				}
+	}
+	return x.products(svcs)
+}
+
+// startType is when a driver or service starts. Windows sets an override when
+// it found the device at an earlier boot.
+func startType(k *regf.Key) (int, bool) {
+	v, err := k.Value("Start")
+	n, ok := v.Number()
+	if err != nil || !ok || n > facts.StartDisabled {
+		return 0, false
+	}
+	if o, err := k.Key("StartOverride"); err == nil && o != nil {
+		if v, err := o.Value("0"); err == nil {
+			if m, ok := v.Number(); ok && m <= facts.StartDisabled {
+				n = m
 			}
 		}
-		want[n] = &facts.Service{Start: int(start)}
 	}
-	for _, x := range watched {
-		if s := want[strings.ToLower(x.name)]; s != nil {
-			s.Name, s.File = x.name, x.file != "" && files[x.file]
-			w.Services = append(w.Services, *s)
-		}
-	}
-	return nil
+	return int(n), true
 }

@@ -117,11 +117,14 @@ type ImageError struct {
 // Finding is what one import rule said about the disk.
 type Finding struct {
 	Rule     string `json:"rule"`
-	Severity string `json:"severity"` // block, waived, info
+	Severity string `json:"severity"` // block, warning, waived, info
 	Found    string `json:"found"`
+	Where    string `json:"where,omitempty"` // the file, or the registry key and the value's name
+	Value    string `json:"value,omitempty"` // what stands there
 	Remedy   string `json:"remedy,omitempty"`
 	Source   string `json:"source,omitempty"`
 	Code     string `json:"code,omitempty"`
+	AWSCode  string `json:"awsCode,omitempty"` // of the BYOL checker
 }
 
 // Rung is one step of the evidence ladder.
