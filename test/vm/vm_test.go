@@ -14,9 +14,13 @@ import (
 	"slipway/test/rig"
 )
 
+// patient is for guests that come up: on a busy host without KVM the firmware
+// alone has taken more than a minute.
+const patient = "--boot-stall=5m"
+
 // TestMainJob takes a Linux guest in, out, and in again.
 func TestMainJob(t *testing.T) {
-	h := newHouse(t, "--import-rules", "open")
+	h := newHouse(t, "--import-rules", "open", patient)
 	h.mainJob(rig.Guest(t, "linux"))
 }
 
@@ -102,7 +106,7 @@ func (h *house) exported(image, name string) (ami string) {
 // registry through AWS's own rules; the boot loader on it starts our guest,
 // which says that it is Windows.
 func TestAWSRules(t *testing.T) {
-	h := newHouse(t, "--import-rules", "aws")
+	h := newHouse(t, "--import-rules", "aws", patient)
 	disk := rig.Fixture(t, "ws2022", "--efi", rig.BootFile(t, "mswindows"))
 	img := h.imported(h.push(disk, "windows"), "windows")
 	h.available(img)
