@@ -35,7 +35,7 @@ type house struct {
 
 func newHouse(t *testing.T, set rules.Set) *house {
 	t.Helper()
-	st, err := sqlite.Open(t.TempDir(), sqlite.Options{Clock: domain.WallClock})
+	st, err := sqlite.Open(t.TempDir(), sqlite.Options{Clock: domain.WallClock, Checked: true})
 	if err != nil {
 		t.Fatal(err)
 	}

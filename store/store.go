@@ -34,7 +34,11 @@ type Store interface {
 	Close() error
 }
 
-// Tx is a transaction. Documents handed out are the caller's own copies.
+// Tx is a transaction. Documents that an Update hands out are the caller's own
+// copies. Those that a View hands out are the caller's own structs, whose maps,
+// slices and pointers are shared with others, also after the View: set fields,
+// but never change what is in them. (Reads are answered from memory; copying all
+// of a page would cost more than everything else about it.)
 // Writing methods in a View are fault.Internal.
 type Tx interface {
 	// Now is one moment for the whole transaction, UTC, microseconds.

@@ -83,7 +83,7 @@ func newBench(t testing.TB) *bench {
 
 func (b *bench) open(t testing.TB) {
 	t.Helper()
-	st, err := sqlite.Open(b.dir, sqlite.Options{})
+	st, err := sqlite.Open(b.dir, sqlite.Options{Checked: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func newRig(t testing.TB) *rig {
 func (r *rig) open(t testing.TB) {
 	t.Helper()
 	var err error
-	if r.store, err = sqlite.Open(r.dir, sqlite.Options{Clock: domain.WallClock}); err != nil {
+	if r.store, err = sqlite.Open(r.dir, sqlite.Options{Clock: domain.WallClock, Checked: true}); err != nil {
 		t.Fatal(err)
 	}
 	disks, err := disk.Open(filepath.Join(r.dir, "disks"))

@@ -17,7 +17,7 @@ func (t *tx) Append(e domain.LogEntry) error {
 }
 
 func (t *tx) Events(key *domain.Key, after int64, limit int) ([]domain.LogEntry, error) {
-	if err := t.mayRead(); err != nil {
+	if err := t.mayQuery(); err != nil {
 		return nil, err
 	}
 	w := &where{}

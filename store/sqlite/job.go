@@ -38,7 +38,7 @@ func (t *tx) PutJob(j *domain.Job) error {
 }
 
 func (t *tx) Job(id string) (*domain.Job, error) {
-	if err := t.mayRead(); err != nil {
+	if err := t.mayQuery(); err != nil {
 		return nil, err
 	}
 	var doc []byte
@@ -61,7 +61,7 @@ func decodeJob(doc []byte) (*domain.Job, error) {
 }
 
 func (t *tx) Jobs(q store.JobQuery) ([]*domain.Job, error) {
-	if err := t.mayRead(); err != nil {
+	if err := t.mayQuery(); err != nil {
 		return nil, err
 	}
 	w, order := &where{}, ` ORDER BY seq DESC`

@@ -52,7 +52,10 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 	} {
 		s := <-d.readers
 		s.forget()
-		if err := c.f(d.begin(context.Background(), s, false)); err != nil {
+		d.cache = newCache(-1) // so that the database is asked
+		view := d.begin(context.Background(), s, false)
+		view.era = d.era
+		if err := c.f(view); err != nil {
 			t.Fatal(err)
 		}
 		for text := range s.stmts {

@@ -2,41 +2,12 @@ package sqlite
 
 import (
 	"database/sql"
+	"strconv"
 	"strings"
 
 	"slipway/domain"
 	"slipway/store"
 )
-
-const rowColumns = `kind, account, region, name, state, version, schema, created, updated, doc`
-
-// row is one resource as it is stored; decoding waits until somebody wants it.
-type row struct {
-	t                *tx
-	key              domain.Key
-	state            domain.State
-	version          int64
-	schema           int
-	created, updated int64
-	doc              []byte
-}
-
-func (r *row) dest() []any {
-	return []any{&r.key.Kind, &r.key.Account, &r.key.Region, &r.key.Name, &r.state, &r.version, &r.schema,
-		&r.created, &r.updated, &r.doc}
-}
-
-func (r *row) Key() domain.Key     { return r.key }
-func (r *row) State() domain.State { return r.state }
-
-func (r *row) Decode(n domain.Noun) error {
-	if err := r.t.d.opts.Upgrades.Decode(r.key.Kind, r.schema, r.doc, n); err != nil {
-		return err
-	}
-	*n.Head() = domain.Meta{Key: r.key, State: r.state, Version: r.version,
-		Created: fromMicros(r.created), Updated: fromMicros(r.updated)}
-	return nil
-}
 
 // where is a condition under construction.
 type where struct {
@@ -118,9 +89,32 @@ func (t *tx) Query(q store.Query, f func(store.Row) (bool, error)) error {
 	}
 }
 
-// page reads the next n rows of a query: those behind the row after when the
+// page gives the next n rows of a query: those behind the row after when the
 // walk has begun, else those behind the query's own After.
 func (t *tx) page(q store.Query, after domain.Key, started bool, n int) ([]*row, error) {
+	if t.writes {
+		return t.readPage(q, after, started, n)
+	}
+	if !started {
+		after = domain.Key{Name: q.After}
+	}
+	at := place{group: groupOf(q), ask: question{what: 'p', begun: started, limit: n, from: after, alias: q.Alias, words: words(q)}}
+	u, err := t.recall(&at)
+	if u != nil || err != nil {
+		return u.answer(), err
+	}
+	rows, err := t.readPage(q, after, started, n)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		r.share()
+	}
+	t.keep(&unit{at: at, rows: rows})
+	return rows, nil
+}
+
+func (t *tx) readPage(q store.Query, after domain.Key, started bool, n int) ([]*row, error) {
 	w := &where{}
 	w.query(q)
 	switch {
@@ -134,7 +128,7 @@ func (t *tx) page(q store.Query, after domain.Key, started bool, n int) ([]*row,
 	text := `SELECT ` + rowColumns + ` FROM resource` + w.text.String() + ` ORDER BY name, account, region LIMIT ?`
 	var out []*row
 	err := t.s.rows(text, append(w.args, n), func(rs *sql.Rows) error {
-		r := &row{t: t}
+		r := &row{d: t.d}
 		out = append(out, r)
 		return rs.Scan(r.dest()...)
 	})
@@ -145,9 +139,36 @@ func (t *tx) Count(q store.Query) (int, error) {
 	if err := t.mayRead(); err != nil {
 		return 0, err
 	}
+	at := place{group: groupOf(q), ask: question{what: 'c', alias: q.Alias, words: words(q)}}
+	if u, err := t.recall(&at); u != nil || err != nil {
+		return u.count(), err
+	}
 	w := &where{}
 	w.query(q)
 	var n int
 	_, err := t.s.row(`SELECT COUNT(*) FROM resource`+w.text.String(), w.args, &n)
+	if err == nil {
+		t.keep(&unit{at: at, n: n})
+	}
 	return n, err
+}
+
+func groupOf(q store.Query) group {
+	return group{q.Kind, domain.Scope{Account: q.Account, Region: q.Region}}
+}
+
+// words puts a query's lists into one text, unlike that of any other query.
+func words(q store.Query) string {
+	if len(q.Names)+len(q.States) == 0 {
+		return ""
+	}
+	var b []byte
+	for _, n := range q.Names {
+		b = strconv.AppendQuote(b, n)
+	}
+	b = append(b, '/')
+	for _, s := range q.States {
+		b = strconv.AppendQuote(b, string(s))
+	}
+	return string(b)
 }

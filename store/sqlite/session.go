@@ -125,15 +125,19 @@ func (s *session) rows(text string, args []any, f func(*sql.Rows) error) (err er
 	return nil
 }
 
-// read runs f on a snapshot.
-func (s *session) read(f func() error) error {
+// fix begins a snapshot: that of the first statement, so it runs one.
+func (s *session) fix() error {
 	if err := s.exec("BEGIN"); err != nil {
 		return err
 	}
-	// Also after a panic: the session goes back to the pool.
-	defer func() { _ = s.exec("ROLLBACK") }()
-	return f()
+	if _, err := metaInt(s, "epoch"); err != nil {
+		s.unfix()
+		return err
+	}
+	return nil
 }
+
+func (s *session) unfix() { _ = s.exec("ROLLBACK") }
 
 // write runs f in a transaction and commits it, unless f failed or ctx ended.
 func (s *session) write(ctx context.Context, f func() error) error {

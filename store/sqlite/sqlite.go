@@ -28,7 +28,13 @@ import (
 type Options struct {
 	Clock    domain.Clock   // nil: domain.WallClock
 	Upgrades store.Upgrades // how documents of older schemas are read
-	Readers  int            // views that run at the same time; 0: 4
+	Readers  int            // views that read from the file at the same time; 0: 4
+	// CacheBytes bounds what is kept decoded for views, about; 0:
+	// DefaultCacheBytes, less than 0: nothing is kept.
+	CacheBytes int
+	// Checked is for tests of what uses a store: reading something of which
+	// somebody has changed a map or a slice in place panics.
+	Checked bool
 }
 
 const (
@@ -46,9 +52,13 @@ type db struct {
 	once    sync.Once
 	closed  error // of Close
 	epoch   int64
+	cache   *cache
+	life    sync.RWMutex // held by views; Close waits for it
 
 	mu      sync.Mutex
 	changed chan struct{}
+	era     *era       // the present one
+	spare   []*session // for last snapshots
 }
 
 // Open opens the store in dir, making both when they are not there. A directory
@@ -69,7 +79,7 @@ func Open(dir string, opts Options) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &db{opts: opts, lock: lock, closing: make(chan struct{}), changed: make(chan struct{}),
+	d := &db{opts: opts, lock: lock, closing: make(chan struct{}), changed: make(chan struct{}), cache: newCache(opts.CacheBytes), era: newEra(0),
 		writer: make(chan *session, 1), readers: make(chan *session, opts.Readers)}
 	if err := d.open(filepath.Join(dir, fileName)); err != nil {
 		return nil, errors.Join(err, d.release())
@@ -152,23 +162,26 @@ func (d *db) acquire(ctx context.Context, from chan *session) (*session, error) 
 	}
 }
 
-func (d *db) View(ctx context.Context, f func(store.Tx) error) error {
-	s, err := d.acquire(ctx, d.readers)
-	if err != nil {
-		return err
-	}
-	defer func() { d.readers <- s }()
-	return s.read(func() error { return f(d.begin(ctx, s, false)) })
-}
-
 func (d *db) Update(ctx context.Context, f func(store.Tx) error) error {
 	s, err := d.acquire(ctx, d.writer)
 	if err != nil {
 		return err
 	}
 	defer func() { d.writer <- s }()
-	t := d.begin(ctx, s, true)
-	if err := s.write(ctx, func() error { return f(t) }); err != nil {
+	t, ending := d.begin(ctx, s, true), false
+	err = s.write(ctx, func() error {
+		if err := f(t); err != nil || !t.touched.any() {
+			return err
+		}
+		err := d.endEra()
+		ending = err == nil
+		return err
+	})
+	if ending {
+		// Also after a commit that failed: it may have come to be all the same.
+		d.nextEra(&t.touched)
+	}
+	if err != nil {
 		return err
 	}
 	if t.wrote {
@@ -184,11 +197,16 @@ func (d *db) begin(ctx context.Context, s *session, writes bool) *tx {
 func (d *db) Close() error {
 	d.once.Do(func() {
 		close(d.closing)
+		d.life.Lock()
+		defer d.life.Unlock()
 		// Taking every session out waits for whoever holds one.
 		for range d.opts.Readers {
 			(<-d.readers).close()
 		}
 		(<-d.writer).close()
+		for _, s := range d.spare {
+			s.close()
+		}
 		d.closed = d.release()
 	})
 	return d.closed

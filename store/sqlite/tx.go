@@ -13,11 +13,17 @@ import (
 // given to.
 type tx struct {
 	ctx    context.Context
-	s      *session
+	s      *session // of a view: nil until it needs one
 	d      *db
 	writes bool
 	wrote  bool
 	now    time.Time
+
+	touched writes // by an update
+
+	// Of a view:
+	era  *era
+	lent chan *session // where s goes back to
 }
 
 func (t *tx) Now() time.Time { return t.now }
@@ -82,15 +88,39 @@ func (t *tx) Get(key domain.Key, n domain.Noun) error {
 	if err := t.mayRead(); err != nil {
 		return err
 	}
-	r := row{t: t}
-	ok, err := t.s.row(`SELECT `+rowColumns+` FROM resource`+whereKey, keyArgs(key), r.dest()...)
+	at := place{group: group{key.Kind, key.Scope}, name: key.Name}
+	u, err := t.recall(&at)
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if u == nil {
+		if u, err = t.readOne(key, at); err != nil {
+			return err
+		}
+	}
+	if len(u.rows) == 0 {
 		return missing(key)
 	}
-	return r.Decode(n)
+	return u.rows[0].Decode(n)
+}
+
+// readOne reads a resource, or that there is none.
+func (t *tx) readOne(key domain.Key, at place) (*unit, error) {
+	r, u := &row{d: t.d}, &unit{at: at}
+	ok, err := t.s.row(`SELECT `+rowColumns+` FROM resource`+whereKey, keyArgs(key), r.dest()...)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		u.rows = []*row{r}
+		if !t.writes {
+			r.share()
+		}
+	}
+	if key.Name != "" {
+		t.keep(u)
+	}
+	return u, nil
 }
 
 func (t *tx) Insert(n domain.Noun) error {
@@ -115,6 +145,7 @@ func (t *tx) Insert(n domain.Noun) error {
 	if made == 0 {
 		return fault.New(fault.Exists, "The %s %s already exists.", h.Key.Kind, h.Key.Name)
 	}
+	t.touched.key(h.Key)
 	h.State, h.Version, h.Created, h.Updated = state, 1, t.now, t.now
 	return nil
 }
@@ -160,6 +191,7 @@ func (t *tx) store(n domain.Noun, state domain.State, version int64) error {
 	if err != nil {
 		return err
 	}
+	t.touched.key(h.Key)
 	h.State, h.Version, h.Updated = state, version+1, t.now
 	return nil
 }
@@ -171,7 +203,10 @@ func (t *tx) Delete(key domain.Key) error {
 	if err := t.s.exec(`DELETE FROM resource`+whereKey, keyArgs(key)...); err != nil {
 		return err
 	}
-	return t.s.exec(`DELETE FROM reference`+whereFrom, keyArgs(key)...)
+	t.touched.key(key)
+	n, err := t.s.change(`DELETE FROM reference`+whereFrom, keyArgs(key)...)
+	t.touched.references = t.touched.references || n > 0
+	return err
 }
 
 func (t *tx) Move(key domain.Key, on domain.Event, detail string, n domain.Noun) (domain.Verdict, error) {
@@ -204,6 +239,7 @@ func (t *tx) Move(key domain.Key, on domain.Event, detail string, n domain.Noun)
 	} else {
 		err = t.s.exec(`UPDATE resource SET state = ?, version = ?, updated = ?`+whereKey,
 			append([]any{string(to), version + 1, toMicros(t.now)}, keyArgs(key)...)...)
+		t.touched.key(key)
 	}
 	if err != nil {
 		return domain.Refuse, err

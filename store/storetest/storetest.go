@@ -38,6 +38,8 @@ func Run(t *testing.T, open Open) {
 		{"jobs", testJobs}, {"jobs query", testJobsQuery}, {"jobs due", testJobsDue}, {"cancel and resume", testCancelResume},
 		{"epoch and re-open", testReopen}, {"closed", testClosed}, {"changed", testChanged},
 		{"views during an update", testViewsDuringUpdate}, {"updates wait for each other", testConcurrentUpdates},
+		{"what a write changes", testFresh}, {"failed updates", testFailedUpdates}, {"a view holds still", testViewHoldsStill},
+		{"views beside writers", testViewsBesideWriters}, {"read, re-open, read", testReadAgain},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &suite{T: t, open: open, clock: &clock{now: epochStart}}
@@ -175,10 +177,20 @@ func testGet(s *suite) {
 	if n.Description != "" || len(n.Tags) != 1 {
 		s.Errorf("left over: %+v", n)
 	}
-	// Copies are the caller's own.
-	n.Tags["b"] = "changed"
+	// The struct is the caller's own, and in an update all of it.
+	n.Description = "changed"
+	if s.get(imageKey("a")).Description != "" {
+		s.Error("a change to a view's struct reached the store")
+	}
+	s.update(func(tx store.Tx) error {
+		if err := tx.Get(imageKey("a"), n); err != nil {
+			return err
+		}
+		n.Tags["b"] = "changed"
+		return nil
+	})
 	if len(s.get(imageKey("a")).Tags) != 1 {
-		s.Error("a change to a copy reached the store")
+		s.Error("a change to an update's copy reached the store")
 	}
 }
 

@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"slipway/domain"
+)
+
+// The read cache answers views from memory: documents by key, pages of queries,
+// counts, and who refers to whom, all decoded once and shared from then on.
+//
+// Commits that touch resources or references are numbered; what one made stale
+// is dropped when its era begins (see view.go). A unit is therefore right for
+// every era from the one it was read in up to the present one, and a view that
+// began between the two may use it.
+
+// DefaultCacheBytes bounds the cache when Options.CacheBytes is 0: enough for
+// about 100,000 images, which only a server that has them ever fills.
+const DefaultCacheBytes = 256 << 20
+
+// group is a set of resources that are invalidated together: a kind in a scope.
+// An empty account or Region stands for queries over all of them.
+type group struct {
+	kind domain.Kind
+	domain.Scope
+}
+
+// references is the group of all reference lists.
+var references = group{kind: "\x00references"}
+
+// place is where a unit is kept: a resource's name, or a question about a group.
+type place struct {
+	group
+	name string   // of the one resource; "" for a question
+	ask  question // zero for a resource
+}
+
+// question is everything that tells one query on a group from another.
+type question struct {
+	what  byte // p: page of a query, c: count, f: references from, t: references to
+	begun bool
+	limit int
+	// from is where the page begins, or whose references are asked for.
+	from  domain.Key
+	alias string
+	words string // names and states, or kinds
+}
+
+// unit is one cached answer; it never changes.
+type unit struct {
+	at   place
+	seq  int64  // the era it was read in
+	rows []*row // of a page, or the one resource; none when it is not there
+	keys []domain.Key
+	n    int
+	cost int
+
+	used       atomic.Bool // since the sweep last came by
+	prev, next *unit       // in the ring of all units
+}
+
+type cache struct {
+	most int // bytes
+
+	mu      sync.RWMutex
+	changed map[group]int64 // the era that began with its last change
+	docs    map[group]map[string]*unit
+	pages   map[group]map[question]*unit
+	ring    unit // the sentinel: next is the newest
+	bytes   int
+}
+
+func newCache(most int) *cache {
+	if most == 0 {
+		most = DefaultCacheBytes
+	}
+	c := &cache{most: most, changed: map[group]int64{}, docs: map[group]map[string]*unit{}, pages: map[group]map[question]*unit{}}
+	c.ring.prev, c.ring.next = &c.ring, &c.ring
+	return c
+}
+
+func (c *cache) find(at *place) *unit {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var u *unit
+	if at.name != "" {
+		u = c.docs[at.group][at.name]
+	} else {
+		u = c.pages[at.group][at.ask]
+	}
+	if u != nil && !u.used.Load() { // a store for each hit would be traffic between processors
+		u.used.Store(true)
+	}
+	return u
+}
+
+// put keeps a unit, unless what it was read from has changed since.
+func (c *cache) put(u *unit) {
+	u.cost += unitCost
+	for _, r := range u.rows {
+		u.cost += r.cost
+	}
+	if u.cost > c.most/8 {
+		return // one answer must not push out all others
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed[u.at.group] > u.seq {
+		return
+	}
+	if u.at.name != "" {
+		old := c.docs[u.at.group]
+		if old == nil {
+			old = map[string]*unit{}
+			c.docs[u.at.group] = old
+		}
+		c.unlink(old[u.at.name])
+		old[u.at.name] = u
+	} else {
+		old := c.pages[u.at.group]
+		if old == nil {
+			old = map[question]*unit{}
+			c.pages[u.at.group] = old
+		}
+		c.unlink(old[u.at.ask])
+		old[u.at.ask] = u
+	}
+	u.prev, u.next = &c.ring, c.ring.next
+	u.prev.next, u.next.prev = u, u
+	c.bytes += u.cost
+	c.shrink()
+}
+
+// unitCost is what a unit costs besides its rows, rowCost what a row costs
+// besides its document: structs, map entries, strings of keys.
+const unitCost, rowCost = 500, 1000
+
+// shrink drops the oldest units that nobody has used lately.
+func (c *cache) shrink() {
+	for c.bytes > c.most {
+		u := c.ring.prev
+		if u.used.Swap(false) {
+			c.unchain(u)
+			u.prev, u.next = &c.ring, c.ring.next
+			u.prev.next, u.next.prev = u, u
+			c.bytes += u.cost
+			continue
+		}
+		c.drop(u)
+	}
+}
+
+func (c *cache) drop(u *unit) {
+	c.unlink(u)
+	if u.at.name != "" {
+		delete(c.docs[u.at.group], u.at.name)
+		if len(c.docs[u.at.group]) == 0 {
+			delete(c.docs, u.at.group)
+		}
+		return
+	}
+	delete(c.pages[u.at.group], u.at.ask)
+	if len(c.pages[u.at.group]) == 0 {
+		delete(c.pages, u.at.group)
+	}
+}
+
+// unlink takes a unit out of the ring; nil is none.
+func (c *cache) unlink(u *unit) {
+	if u != nil {
+		c.unchain(u)
+	}
+}
+
+func (c *cache) unchain(u *unit) {
+	u.prev.next, u.next.prev = u.next, u.prev
+	u.prev, u.next = nil, nil
+	c.bytes -= u.cost
+}
+
+// publish drops what a commit made stale; seq is the era that begins with it.
+func (c *cache) publish(seq int64, w *writes) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range w.keys {
+		g := group{k.Kind, k.Scope}
+		if u := c.docs[g][k.Name]; u != nil {
+			c.drop(u)
+		}
+		for _, g := range []group{g, {k.Kind, domain.Scope{Account: k.Account}}, {k.Kind, domain.Scope{Region: k.Region}}, {kind: k.Kind}} {
+			c.stale(g, seq)
+		}
+	}
+	if w.references {
+		c.stale(references, seq)
+	}
+}
+
+func (c *cache) stale(g group, seq int64) {
+	if c.changed[g] == seq {
+		return // by another key of the same commit
+	}
+	c.changed[g] = seq
+	for _, u := range c.pages[g] {
+		c.unlink(u)
+	}
+	delete(c.pages, g)
+}
+
+// writes is what a transaction has written.
+type writes struct {
+	keys       map[domain.Key]struct{}
+	references bool
+}
+
+func (w *writes) key(k domain.Key) {
+	if w.keys == nil {
+		w.keys = map[domain.Key]struct{}{}
+	}
+	w.keys[k] = struct{}{}
+}
+
+func (w *writes) any() bool { return w.references || len(w.keys) > 0 }
