@@ -78,6 +78,8 @@ func run(ctx context.Context) (err error) {
 	if b.role, err = b.c.MakeRole(ctx, "bench"); err != nil {
 		return err
 	}
+	// Also what was measured before something failed.
+	defer b.table.print(os.Stdout)
 	for _, part := range []struct {
 		name string
 		f    func() error
@@ -90,7 +92,6 @@ func run(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	b.table.print(os.Stdout)
 	return nil
 }
 
