@@ -31,8 +31,9 @@ func dying(t *testing.T, dir, point string) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dead := false
 	s.crash = func(p string) error {
-		if p == point {
+		if dead = dead || p == point; dead {
 			return errCrash
 		}
 		return nil
@@ -166,37 +167,6 @@ func TestOpenClearsTmp(t *testing.T) {
 	dying(t, dir, "")
 	if left, _ := os.ReadDir(filepath.Join(dir, "tmp")); len(left) != 0 {
 		t.Errorf("tmp still has %v", left)
-	}
-}
-
-// A disk that fills up fails the block, and the upload goes on when there is
-// room again.
-func TestDiskFullInTheMiddle(t *testing.T) {
-	for _, point := range []string{"put-cleared", "put-written"} {
-		s := dying(t, t.TempDir(), "")
-		must(t, s.CreateUpload(t.Context(), "u", 4))
-		put(t, s, "u", 1, 1)
-		s.crash = func(p string) error {
-			if p == point {
-				return syscall.ENOSPC
-			}
-			return nil
-		}
-		b, sum := testBlock(2)
-		if err := s.PutBlock(t.Context(), "u", 1, b, sum); !fault.Is(err, fault.Unavailable) {
-			t.Errorf("%s: %v", point, err)
-		}
-		s.crash = nil
-		if in, err := s.Upload("u"); err != nil || in.Present != 0 {
-			t.Errorf("%s: %+v, %v", point, in, err)
-		}
-		put(t, s, "u", 1, 2)
-		d, err := s.Seal(t.Context(), "u", nil)
-		must(t, err)
-		must(t, s.Verify(t.Context(), d.Digest, nil))
-		if d.DataBytes != BlockSize {
-			t.Errorf("%s: %+v", point, d)
-		}
 	}
 }
 

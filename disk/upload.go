@@ -366,7 +366,8 @@ func (s *Store) PutBlock(ctx context.Context, id string, index int64, data []byt
 }
 
 // put writes a verified block; the caller holds its stripe. A leaf never
-// stands for bytes that are not there: an old one is cleared first.
+// stands for bytes that are not there: an old one is cleared first. A block that
+// could not be written is not there at all, and takes no space.
 func (u *upload) put(s *Store, index int64, data []byte, sum leaf) error {
 	old, err := u.leaf(index)
 	if err != nil {
@@ -384,6 +385,20 @@ func (u *upload) put(s *Store, index int64, data []byte, sum leaf) error {
 	if err := s.point("put-cleared"); err != nil {
 		return err
 	}
+	if err := u.write(s, index, data, sum); err != nil {
+		// What got to the disk of a block that is not there only takes space, and
+		// space may be what is missing.
+		if dead := s.point("put-failed"); dead != nil {
+			return dead
+		}
+		return errors.Join(err, punch(u.data, index*BlockSize, BlockSize))
+	}
+	u.present.Add(1)
+	return nil
+}
+
+// write puts the bytes of a block, then its leaf.
+func (u *upload) write(s *Store, index int64, data []byte, sum leaf) (err error) {
 	if sum == ZeroSum {
 		err = punch(u.data, index*BlockSize, BlockSize)
 	} else {
@@ -395,11 +410,7 @@ func (u *upload) put(s *Store, index int64, data []byte, sum leaf) error {
 	if err := s.point("put-written"); err != nil {
 		return err
 	}
-	if err := u.setLeaf(index, sum); err != nil {
-		return err
-	}
-	u.present.Add(1)
-	return nil
+	return u.setLeaf(index, sum)
 }
 
 // DropUpload forgets an upload and frees its bytes; a disk it was sealed into

@@ -47,10 +47,23 @@ type Blocks interface {
 	PutBlock(ctx context.Context, id string, index int64, data []byte, sum [32]byte) error
 	// Present counts the distinct blocks an upload has.
 	Present(id string) (int64, error)
+	// Checksum is the SHA-256 over the SHA-256s (32 bytes each) of all blocks an
+	// upload has, in order of index.
+	Checksum(ctx context.Context, id string) ([32]byte, error)
 	// ReadBlock reads a block of a sealed disk; zeros where nothing was written.
 	ReadBlock(ctx context.Context, digest string, index int64) ([]byte, [32]byte, error)
 	// DataBlocks lists at most max indexes ≥ from of blocks that hold data.
 	DataBlocks(digest string, from int64, max int) ([]int64, error)
+	// ChangedBlocks lists at most max blocks, from an index, in which two sealed
+	// disks of one size differ.
+	ChangedBlocks(first, second string, from int64, max int) ([]Change, error)
+}
+
+// Change is a block in which two disks differ; a side that is false has nothing
+// there and reads as zeros.
+type Change struct {
+	Index         int64
+	First, Second bool
 }
 
 // BlockBytes is the size of an EBS block (EBS direct APIs: always 512 KiB).

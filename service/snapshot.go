@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
 	"strconv"
 	"time"
 
@@ -105,8 +106,11 @@ func (s *Service) PutBlock(ctx context.Context, c domain.Caller, id string, inde
 	return err
 }
 
-// CompleteSnapshot says that all blocks are there; sealing goes on behind.
-func (s *Service) CompleteSnapshot(ctx context.Context, c domain.Caller, id string, blocks int64) (*domain.Snapshot, error) {
+// CompleteSnapshot says that all blocks are there; sealing goes on behind. sum,
+// where it is given, is the SHA-256 over the SHA-256s of the blocks that were
+// written, in order of index; when it is not that of the blocks that arrived,
+// nothing is done and blocks can be sent again.
+func (s *Service) CompleteSnapshot(ctx context.Context, c domain.Caller, id string, blocks int64, sum *[32]byte) (*domain.Snapshot, error) {
 	snap, err := s.Snapshot(ctx, c, id)
 	if err != nil {
 		return nil, err
@@ -119,6 +123,9 @@ func (s *Service) CompleteSnapshot(ctx context.Context, c domain.Caller, id stri
 		if have != blocks {
 			return nil, fault.New(fault.BadValue, "ChangedBlocksCount is %d but %d blocks were received.", blocks, have).
 				WithHint("Send the missing blocks again, then complete the snapshot.").WithCode("INVALID_PARAMETER_VALUE")
+		}
+		if err := s.checkSum(ctx, id, blocks, sum); err != nil {
+			return nil, err
 		}
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
@@ -133,6 +140,25 @@ func (s *Service) CompleteSnapshot(ctx context.Context, c domain.Caller, id stri
 		return s.enqueue(tx, domain.FlowSnapshotSeal, snap.Key)
 	})
 	return snap, err
+}
+
+func (s *Service) checkSum(ctx context.Context, id string, blocks int64, want *[32]byte) error {
+	if want == nil {
+		return nil
+	}
+	have := sha256.Sum256(nil) // of no blocks: the upload may not exist
+	if blocks > 0 {
+		var err error
+		if have, err = s.Blocks.Checksum(ctx, id); err != nil {
+			return err
+		}
+	}
+	if have != *want {
+		return fault.New(fault.BadValue, "The checksum does not match that of the %d blocks that were received.", blocks).
+			WithHint("It is SHA-256 over the SHA-256s of all blocks sent, 32 bytes each, in order of BlockIndex. Nothing was changed: send the blocks that differ again, then complete the snapshot.").
+			WithCode("INVALID_PARAMETER_VALUE")
+	}
+	return nil
 }
 
 // Snapshot finds one of the caller's snapshots.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,6 +29,12 @@ func Rows(s *service.Service) []convert.Row {
 		convert.On(aws.OpPutSnapshotBlock, a.putSnapshotBlock, func(c domain.Caller, in *aws.PutSnapshotBlockRequest) []string { return snapshot(c, in.SnapshotId) }),
 		convert.On(aws.OpCompleteSnapshot, a.completeSnapshot, func(c domain.Caller, in *aws.CompleteSnapshotRequest) []string { return snapshot(c, in.SnapshotId) }),
 		convert.On(aws.OpListSnapshotBlocks, a.listSnapshotBlocks, func(c domain.Caller, in *aws.ListSnapshotBlocksRequest) []string { return snapshot(c, in.SnapshotId) }),
+		convert.On(aws.OpListChangedBlocks, a.listChangedBlocks, func(c domain.Caller, in *aws.ListChangedBlocksRequest) []string {
+			if in.FirstSnapshotId == nil {
+				return snapshot(c, in.SecondSnapshotId)
+			}
+			return append(snapshot(c, in.FirstSnapshotId), snapshot(c, in.SecondSnapshotId)...)
+		}),
 		convert.On(aws.OpGetSnapshotBlock, a.getSnapshotBlock, func(c domain.Caller, in *aws.GetSnapshotBlockRequest) []string { return snapshot(c, in.SnapshotId) }),
 	}
 }
@@ -83,7 +90,7 @@ func (a api) startSnapshot(ctx context.Context, c *wire.Call, in *aws.StartSnaps
 	}
 	s, err := a.svc.StartSnapshot(ctx, convert.Caller(c), spec)
 	if err != nil {
-		return nil, err
+		return nil, reasoned(err)
 	}
 	return &aws.StartSnapshotResponse{
 		SnapshotId: new(s.Key.Name), OwnerId: new(s.Key.Account), Status: new(service.PublicSnapshotState(s.State)),
@@ -102,17 +109,50 @@ func (a api) putSnapshotBlock(ctx context.Context, c *wire.Call, in *aws.PutSnap
 	}
 	err = a.svc.PutBlock(ctx, convert.Caller(c), convert.Val(in.SnapshotId), convert.Val(in.BlockIndex), in.BlockData, [sha256.Size]byte(raw))
 	if err != nil {
-		return nil, err
+		return nil, reasoned(err)
 	}
 	return &aws.PutSnapshotBlockResponse{Checksum: in.Checksum, ChecksumAlgorithm: in.ChecksumAlgorithm}, nil
 }
 
 func (a api) completeSnapshot(ctx context.Context, c *wire.Call, in *aws.CompleteSnapshotRequest) (*aws.CompleteSnapshotResponse, error) {
-	s, err := a.svc.CompleteSnapshot(ctx, convert.Caller(c), convert.Val(in.SnapshotId), convert.Val(in.ChangedBlocksCount))
+	sum, err := aggregate(in)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.svc.CompleteSnapshot(ctx, convert.Caller(c), convert.Val(in.SnapshotId), convert.Val(in.ChangedBlocksCount), sum)
 	if err != nil {
 		return nil, err
 	}
 	return &aws.CompleteSnapshotResponse{Status: new(service.PublicSnapshotState(s.State))}, nil
+}
+
+// aggregate is the checksum over a whole snapshot, where the client sent one.
+//
+// The API reference says of the LINEAR method: "arrange the checksums for each
+// written block in ascending order of their block index, concatenate them to
+// form a single string, and then generate the checksum on the entire string".
+// The checksums are read here as their 32 raw bytes, not as Base64, which is
+// what AWS's own client coldsnap sends; blocks of zeros count when they were
+// sent.
+func aggregate(in *aws.CompleteSnapshotRequest) (*[sha256.Size]byte, error) {
+	if in.Checksum == nil {
+		return nil, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(*in.Checksum)
+	if err != nil || len(raw) != sha256.Size {
+		return nil, fault.New(fault.BadValue, "x-amz-Checksum is not a Base64 SHA-256.").WithCode("INVALID_PARAMETER_VALUE")
+	}
+	return new([sha256.Size]byte(raw)), nil
+}
+
+// reasons are the service's words for what the disk store says.
+var reasons = map[string]string{"checksum-mismatch": "INVALID_BLOCK", "disk-full": "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"}
+
+func reasoned(err error) error {
+	if f := (*fault.Error)(nil); errors.As(err, &f) && reasons[f.Code] != "" {
+		return f.WithCode(reasons[f.Code])
+	}
+	return err
 }
 
 func (a api) listSnapshotBlocks(ctx context.Context, c *wire.Call, in *aws.ListSnapshotBlocksRequest) (*aws.ListSnapshotBlocksResponse, error) {

@@ -19,6 +19,7 @@ import (
 	"slipway/disk/rules"
 	"slipway/domain"
 	"slipway/fault"
+	"slipway/service"
 	"slipway/store"
 	"slipway/work"
 )
@@ -99,6 +100,27 @@ func (b blocks) PutBlock(ctx context.Context, id string, index int64, data []byt
 func (b blocks) Present(id string) (int64, error) {
 	u, err := b.disks.Upload(id)
 	return u.Present, err
+}
+
+func (b blocks) Checksum(ctx context.Context, id string) ([32]byte, error) {
+	return b.disks.Checksum(ctx, id)
+}
+
+func (b blocks) ChangedBlocks(first, second string, from int64, max int) ([]service.Change, error) {
+	x, err := disk.ParseDigest(first)
+	if err != nil {
+		return nil, err
+	}
+	y, err := disk.ParseDigest(second)
+	if err != nil {
+		return nil, err
+	}
+	list, err := b.disks.ChangedBlocks(x, y, from, max)
+	out := make([]service.Change, len(list))
+	for i, c := range list {
+		out[i] = service.Change(c)
+	}
+	return out, err
 }
 
 func (b blocks) ReadBlock(ctx context.Context, digest string, index int64) ([]byte, [32]byte, error) {
