@@ -46,7 +46,7 @@ func (l BootLimits) filled(accel string) BootLimits {
 	d := BootLimits{Total: 5 * time.Minute, Stall: 45 * time.Second, Settle: 3 * time.Second, Agent: 5 * time.Second, Off: 45 * time.Second, Tick: 250 * time.Millisecond}
 	switch accel {
 	case "tcg": // software emulation: an order of magnitude slower
-		d.Total, d.Stall, d.Agent, d.Off, d.Tick = 20*time.Minute, 90*time.Second, 15*time.Second, 2*time.Minute, 500*time.Millisecond
+		d.Total, d.Stall, d.Agent, d.Off, d.Tick = 20*time.Minute, 3*time.Minute, 15*time.Second, 2*time.Minute, 500*time.Millisecond
 	case "none":
 		d.Settle, d.Agent, d.Tick = 50*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond
 	}

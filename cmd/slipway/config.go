@@ -178,7 +178,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.StringVar(&c.Compute, "compute", c.Compute, "run machines with this `driver`: qemu, or fake, which runs none")
 			fs.DurationVar(&c.FakeBootTime, "fake-boot-time", c.FakeBootTime, "how long a fake machine takes to boot, as a `duration`")
 			fs.DurationVar(&c.BootLimit, "boot-limit", 0, "give up on a guest that has not come up after this `duration` (default 5m with KVM, 20m without)")
-			fs.DurationVar(&c.BootStall, "boot-stall", 0, "give up on a guest whose firmware or boot loader shows nothing new for this `duration` (default 45s with KVM, 90s without)")
+			fs.DurationVar(&c.BootStall, "boot-stall", 0, "give up on a guest whose firmware or boot loader shows nothing new for this `duration` (default 45s with KVM, 3m without)")
 			fs.StringVar(&c.ImportRules, "import-rules", c.ImportRules, "what may be imported, as `rules`: aws (what AWS takes) or open (also Linux guests and more, and says what was waived)")
 			fs.BoolVar(&c.DevCredentials, "dev-credentials", false, "accept any access key, unchecked, as the default account; loopback only")
 			fs.StringVar(&c.PublicImages, "public-images", "", "read the catalogue of public base images from this JSON `file`")
