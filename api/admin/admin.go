@@ -62,6 +62,7 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("POST", "/jobs/{id}/cancel", "CancelJob", h.cancel)
 	route("GET", "/images", "ListImages", h.images)
 	route("GET", "/images/{name}", "GetImage", h.image)
+	route("GET", "/amis/{id}/inspection", "GetInspection", h.inspection)
 	route("GET", "/audit", "ReadAudit", h.audit)
 	route("GET", "/quotas", "ListQuotas", h.quotas)
 	route("POST", "/quotas", "SetQuota", h.setQuota)

@@ -51,7 +51,7 @@ func root() *command {
 		summary: "Import machine images, boot them, export them: the AppStream 2.0 API on your own machine.",
 		subs: []*command{
 			serveCommand(), envCommand(), doctorCommand(), psCommand(), jobCommand(),
-			imageCommand(), amiCommand(), accountCommand(), keyCommand(), roleCommand(), auditCommand(), quotaCommand(), versionCommand(),
+			imageCommand(), amiCommand(), checkCommand(), accountCommand(), keyCommand(), roleCommand(), auditCommand(), quotaCommand(), versionCommand(),
 		},
 	}
 }
@@ -69,6 +69,9 @@ func report(err error, stderr io.Writer) int {
 		return 0
 	case errors.Is(err, errQuiet):
 		return 1
+	case errors.Is(err, errNotChecked):
+		fmt.Fprintf(stderr, "slipway: %s\n", explain(err))
+		return 2
 	case errors.As(err, &u):
 		fmt.Fprintf(stderr, "slipway: %s\nRun `%s --help` for the usage.\n", u.msg, u.path)
 		return 2

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/diskfs/go-diskfs/backend"
-	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem"
 	"github.com/diskfs/go-diskfs/filesystem/fat12"
 	"github.com/diskfs/go-diskfs/filesystem/fat16"
@@ -20,11 +19,11 @@ import (
 const maxLoaders = 32
 
 // section gives one partition to a library that wants to own a disk.
-func section(disk *os.File, p facts.Partition) backend.Storage {
-	return backend.Sub(file.New(disk, true), p.StartBytes, p.SizeBytes)
+func section(disk source, p facts.Partition) backend.Storage {
+	return backend.Sub(&readOnly{SectionReader: io.NewSectionReader(disk, 0, disk.size)}, p.StartBytes, p.SizeBytes)
 }
 
-func openFAT(disk *os.File, p facts.Partition) (filesystem.FileSystem, error) {
+func openFAT(disk source, p facts.Partition) (filesystem.FileSystem, error) {
 	head := make([]byte, 90)
 	if _, err := disk.ReadAt(head, p.StartBytes); err != nil {
 		return nil, err
@@ -41,7 +40,7 @@ func openFAT(disk *os.File, p facts.Partition) (filesystem.FileSystem, error) {
 
 // readESP looks for boot loaders in the EFI system partition. Directories are
 // at most two deep below \EFI, as every known installer makes them.
-func readESP(disk *os.File, p facts.Partition) (*facts.ESP, error) {
+func readESP(disk source, p facts.Partition) (*facts.ESP, error) {
 	fs, err := openFAT(disk, p)
 	if err != nil {
 		return nil, err

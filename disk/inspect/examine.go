@@ -3,20 +3,15 @@ package inspect
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"slipway/disk/facts"
 )
 
 // structure reads what our own bounded code can tell: the table, the
 // partitions and what begins in them.
-func structure(disk *os.File) (*facts.Facts, error) {
-	st, err := disk.Stat()
-	if err != nil {
-		return nil, err
-	}
-	f := &facts.Facts{Version: facts.Version, SizeBytes: st.Size(), OS: facts.Unknown}
-	if !hasData(disk) {
+func structure(disk source) (*facts.Facts, error) {
+	f := &facts.Facts{Version: facts.Version, SizeBytes: disk.size, OS: facts.Unknown}
+	if !disk.hasData() {
 		f.Empty, f.Table.Kind = true, facts.NoTable
 		return f, nil
 	}
@@ -39,7 +34,7 @@ func structure(disk *os.File) (*facts.Facts, error) {
 
 // examine looks into the file systems. It runs in the worker only: the
 // libraries it calls can be made to loop or to exhaust memory by a crafted disk.
-func examine(disk *os.File) (*facts.Facts, error) {
+func examine(disk source) (*facts.Facts, error) {
 	f, err := structure(disk)
 	if err != nil {
 		return nil, err
@@ -106,7 +101,7 @@ func decide(f *facts.Facts, windows, linux int) {
 	}
 }
 
-func openLinux(open func(*os.File, facts.Partition) (linuxFS, error), disk *os.File, p facts.Partition) (*facts.LinuxOS, []string, error) {
+func openLinux(open func(source, facts.Partition) (linuxFS, error), disk source, p facts.Partition) (*facts.LinuxOS, []string, error) {
 	x, err := open(disk, p)
 	if err != nil {
 		return nil, nil, err

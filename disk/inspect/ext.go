@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"slipway/disk/facts"
 )
@@ -36,7 +35,7 @@ type extFS struct {
 	descriptorSize int64
 }
 
-func openExt(disk *os.File, p facts.Partition) (linuxFS, error) {
+func openExt(disk source, p facts.Partition) (linuxFS, error) {
 	return newExt(io.NewSectionReader(disk, p.StartBytes, p.SizeBytes))
 }
 

@@ -150,7 +150,7 @@ func TestWorkersThatGoWrong(t *testing.T) {
 			}
 			defer disk.Close()
 			began := time.Now()
-			cmd := command(t.Context(), self, modeFull, disk)
+			cmd := command(t.Context(), self, modeFull, formatRaw, disk)
 			cmd.Args[0] = "bad-worker-" + how
 			cmd.Args[1] = "x"
 			f, err := answer(t.Context(), t.Context(), cmd)
@@ -170,7 +170,7 @@ func TestWorkersThatGoWrong(t *testing.T) {
 		defer disk.Close()
 		wall, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		cmd := command(wall, self, modeFull, disk)
+		cmd := command(wall, self, modeFull, formatRaw, disk)
 		cmd.Args[0], cmd.Args[1] = "bad-worker-hang", "x"
 		if _, err := answer(t.Context(), wall, cmd); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the error is %v", err)
@@ -184,7 +184,7 @@ func TestWorkersThatGoWrong(t *testing.T) {
 		defer disk.Close()
 		out := filepath.Join(os.TempDir(), "slipway-worker-wrote")
 		defer os.Remove(out)
-		cmd := command(t.Context(), self, modeFull, disk)
+		cmd := command(t.Context(), self, modeFull, formatRaw, disk)
 		cmd.Args[0], cmd.Args[1] = "bad-worker-write", "x"
 		_, _ = answer(t.Context(), t.Context(), cmd)
 		if st, err := os.Stat(out); err == nil && st.Size() > 0 {

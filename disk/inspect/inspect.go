@@ -35,6 +35,9 @@ const (
 	modeFull      = "full"
 	modeStructure = "structure"
 
+	formatRaw = "raw" // the file is the disk
+	formatAny = "any" // the gate says where the disk is in the file
+
 	wallTime  = 30 * time.Second
 	cpuTime   = 20      // seconds
 	memory    = 2 << 30 // bytes of address space
@@ -51,23 +54,43 @@ const (
 // not be inspected"; Unavailable when somebody killed the worker, which says
 // nothing about the disk; Canceled.
 func Inspect(ctx context.Context, exe, path string) (facts.Facts, error) {
+	return look(ctx, exe, path, formatRaw)
+}
+
+// InspectAny is Inspect for a file of any format that the gate reads in place
+// (disk/gate); the caller has asked the gate already. It does not guess: a file
+// without a format is a raw disk.
+func InspectAny(ctx context.Context, exe, path string) (facts.Facts, error) {
+	return look(ctx, exe, path, formatAny)
+}
+
+func openDisk(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) {
-		return facts.Facts{}, fault.Wrap(fault.NotFound, err, "The disk to inspect does not exist.")
+		return nil, fault.Wrap(fault.NotFound, err, "The disk to inspect does not exist.")
 	}
 	if err != nil {
-		return facts.Facts{}, fault.Wrap(fault.Internal, err, "The disk to inspect could not be opened.")
+		return nil, fault.Wrap(fault.Internal, err, "The disk to inspect could not be opened.")
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, fault.Wrap(fault.Internal, err, "The disk to inspect is not a file.")
+	}
+	return f, nil
+}
+
+func look(ctx context.Context, exe, path, format string) (facts.Facts, error) {
+	f, err := openDisk(path)
+	if err != nil {
+		return facts.Facts{}, err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return facts.Facts{}, fault.Wrap(fault.Internal, err, "The disk to inspect is not a file.")
-	}
-	out, err := run(ctx, exe, modeFull, f)
+	out, err := run(ctx, exe, modeFull, format, f)
 	if err == nil || ctx.Err() != nil || fault.Is(err, fault.Unavailable) {
 		return out, err
 	}
 	// The libraries lost: tell at least what needs none of them.
-	part, perr := run(ctx, exe, modeStructure, f)
+	part, perr := run(ctx, exe, modeStructure, format, f)
 	if perr != nil {
 		part = facts.Facts{Version: facts.Version, OS: facts.Unknown, Table: facts.Table{Kind: facts.NoTable}}
 	}
@@ -87,15 +110,15 @@ func reason(err error) string {
 }
 
 // run starts one worker and reads its one line.
-func run(ctx context.Context, exe, mode string, disk *os.File) (facts.Facts, error) {
+func run(ctx context.Context, exe, mode, format string, disk *os.File) (facts.Facts, error) {
 	wall, cancel := context.WithTimeout(ctx, wallTime)
 	defer cancel()
-	return answer(ctx, wall, command(wall, exe, mode, disk))
+	return answer(ctx, wall, command(wall, exe, mode, format, disk))
 }
 
 // command is a worker before it starts: nothing of ours but the disk goes in.
-func command(wall context.Context, exe, mode string, disk *os.File) *exec.Cmd {
-	cmd := exec.CommandContext(wall, exe, Arg, mode)
+func command(wall context.Context, exe, mode, format string, disk *os.File) *exec.Cmd {
+	cmd := exec.CommandContext(wall, exe, Arg, mode, format)
 	cmd.Env = []string{"GOTRACEBACK=single"}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{disk}
@@ -173,7 +196,8 @@ func (l *limited) Write(b []byte) (int, error) {
 // where the answer goes (standard output), and the result is the exit code.
 // The disk is descriptor 3.
 func WorkerMain(args []string, out io.Writer) int {
-	if len(args) != 1 || args[0] != modeFull && args[0] != modeStructure {
+	open := map[string]func(*os.File) (source, error){formatRaw: raw, formatAny: mapped}
+	if len(args) != 2 || open[args[1]] == nil || args[0] != modeFull && args[0] != modeStructure {
 		fmt.Fprintln(os.Stderr, "this is an internal command")
 		return 2
 	}
@@ -182,7 +206,11 @@ func WorkerMain(args []string, out io.Writer) int {
 		return 3
 	}
 	go endWith(os.Stdin)
-	disk := os.NewFile(diskFD, "disk")
+	disk, err := open[args[1]](os.NewFile(diskFD, "disk"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	look := examine
 	if args[0] == modeStructure {
 		look = structure

@@ -3,8 +3,6 @@ package inspect
 import (
 	"errors"
 	"io"
-	"os"
-	"syscall"
 
 	"slipway/disk/facts"
 )
@@ -55,14 +53,6 @@ func fileSystem(r io.ReaderAt, at int64) string {
 		}
 	}
 	return ""
-}
-
-// hasData tells whether the file has any allocated byte. A file system that
-// cannot say says yes.
-func hasData(f *os.File) bool {
-	const seekData = 3 // lseek(2)
-	_, err := f.Seek(0, seekData)
-	return !errors.Is(err, syscall.ENXIO)
 }
 
 // zeroHead tells whether the first 4 MiB are zeros: with no partition table

@@ -22,7 +22,7 @@ func badCommand(t *testing.T, how string) (run func() error, parent func() io.Cl
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { disk.Close() })
-	cmd := command(t.Context(), self, modeFull, disk)
+	cmd := command(t.Context(), self, modeFull, formatRaw, disk)
 	cmd.Args[0], cmd.Args[1] = "bad-worker-"+how, "x"
 	run = func() error { _, err := answer(t.Context(), t.Context(), cmd); return err }
 	parent = func() io.Closer {

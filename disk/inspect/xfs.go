@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"slipway/disk/facts"
 )
@@ -39,7 +38,7 @@ type xfsFS struct {
 	v5, typesInEntries bool
 }
 
-func openXFS(disk *os.File, p facts.Partition) (linuxFS, error) {
+func openXFS(disk source, p facts.Partition) (linuxFS, error) {
 	return newXFS(io.NewSectionReader(disk, p.StartBytes, p.SizeBytes))
 }
 

@@ -164,6 +164,15 @@ type Image struct {
 	Created   time.Time    `json:"created,omitzero"`
 }
 
+// Inspection answers GET /amis/{id}/inspection: what was seen on an AMI's disk.
+type Inspection struct {
+	AMI       string          `json:"ami"`
+	Disk      string          `json:"disk"`
+	Inspector int             `json:"inspector"`         // version of the inspector that wrote facts
+	Facts     json.RawMessage `json:"facts,omitempty"`   // those of disk/facts
+	Problem   string          `json:"problem,omitempty"` // why it could not be inspected
+}
+
 // Audit answers GET /audit?limit=&event=&user=&errors=1&since=, newest first.
 // A record has CloudTrail's form.
 type Audit struct {
