@@ -85,6 +85,7 @@ func windows2022() facts.Facts {
 		Windows: &facts.WindowsOS{
 			Partition: 2, Name: "Windows Server 2022", ProductName: "Windows Server 2022 Datacenter", EditionID: "ServerDatacenter", InstallationType: "Server",
 			Build: 20348, Services: []facts.Service{svc(facts.SvcNVMe), svc(facts.SvcAWSNVMe), svc(facts.SvcENA)},
+			Signs: []facts.Sign{{Fact: facts.EC2LaunchV2}, {Fact: facts.DotNet, Number: 533320}, {Fact: facts.PowerShell, Value: "5.1.20348.1"}},
 		},
 	}
 }
