@@ -75,7 +75,7 @@ func corrupt(rng *rand.Rand, b []byte) []byte {
 		}
 		at := rng.IntN(len(b))
 		if rng.IntN(4) > 0 {
-			starts := []int{0, 0, 0, 512, 64 << 10, 192 << 10, 1 << 20, 2 << 20, max(0, len(b)-1536)}
+			starts := []int{0, 0, 0, 512, 64 << 10, 192 << 10, 1 << 20, 2 << 20, 2<<20 + 64<<10, 3 << 20, max(0, len(b)-1536)}
 			at = min(len(b)-1, starts[rng.IntN(len(starts))]+rng.IntN(1024))
 		}
 		switch rng.IntN(7) {

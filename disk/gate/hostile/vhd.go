@@ -126,16 +126,18 @@ func vhds() []*File {
 
 // guids as they lie in a VHDX.
 var (
-	gBAT    = "\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08"
-	gMeta   = "\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e"
-	gFile   = "\x37\x67\xa1\xca\x36\xfa\x43\x4d\xb3\xb6\x33\xf0\xaa\x44\xe7\x6b"
-	gSize   = "\x24\x42\xa5\x2f\x1b\xcd\x76\x48\xb2\x11\x5d\xbe\xd8\x3b\xf4\xb8"
-	gSector = "\x1d\xbf\x41\x81\x6f\xa9\x09\x47\xba\x47\xf2\x33\xa8\xfa\xab\x5f"
-	gParent = "\x2d\x5f\xd3\xa8\x0b\xb3\x4d\x45\xab\xf7\xd3\xd8\x48\x34\xab\x0c"
-	gOther  = "slipway-unknown!"
+	gBAT      = "\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08"
+	gMeta     = "\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e"
+	gFile     = "\x37\x67\xa1\xca\x36\xfa\x43\x4d\xb3\xb6\x33\xf0\xaa\x44\xe7\x6b"
+	gSize     = "\x24\x42\xa5\x2f\x1b\xcd\x76\x48\xb2\x11\x5d\xbe\xd8\x3b\xf4\xb8"
+	gSector   = "\x1d\xbf\x41\x81\x6f\xa9\x09\x47\xba\x47\xf2\x33\xa8\xfa\xab\x5f"
+	gPage83   = "\xab\x12\xca\xbe\xe6\xb2\x23\x45\x93\xef\xc3\x09\xe0\x00\xc7\x46"
+	gPhysical = "\xc7\x48\xa3\xcd\x5d\x44\x71\x44\x9c\xc9\xe9\x88\x52\x51\xc5\x56"
+	gParent   = "\x2d\x5f\xd3\xa8\x0b\xb3\x4d\x45\xab\xf7\xd3\xd8\x48\x34\xab\x0c"
+	gOther    = "slipway-unknown!"
 )
 
-const xMeta, xBAT, xData = 1 << 20, 2 << 20, 3 << 20
+const xLog, xMeta, xBAT, xData = 1 << 20, 2 << 20, 3 << 20, 4 << 20
 
 func castagnoli(m *image, off, n int) {
 	m.le32(off+4, 0)
@@ -151,7 +153,10 @@ func vhdx(edit func(*image)) image {
 	for i, at := range []int{64 << 10, 128 << 10} {
 		m.text(at, "head")
 		m.le64(at+8, uint64(i+1))
+		m.put(at+16, noise(32, uint32(i))...)
 		m.le16(at+66, 1)
+		m.le32(at+68, 1<<20)
+		m.le64(at+72, xLog)
 	}
 	for _, at := range []int{192 << 10, 256 << 10} {
 		m.text(at, "regi")
@@ -168,17 +173,19 @@ func vhdx(edit func(*image)) image {
 		}
 	}
 	m.text(xMeta, "metadata")
-	m.le16(xMeta+10, 3)
+	m.le16(xMeta+10, 5)
 	for i, it := range []struct {
-		id  string
-		len uint32
-	}{{gFile, 8}, {gSize, 8}, {gSector, 4}} {
+		id         string
+		len, flags uint32
+	}{{gFile, 8, 4}, {gSize, 8, 6}, {gSector, 4, 6}, {gPage83, 16, 6}, {gPhysical, 4, 6}} {
 		e := xMeta + 32 + 32*i
 		m.text(e, it.id)
 		m.le32(e+16, uint32(64<<10+16*i))
 		m.le32(e+20, it.len)
-		m.le32(e+24, 4)
+		m.le32(e+24, it.flags)
 	}
+	m.put(xMeta+64<<10+48, noise(16, 7)...)
+	m.le32(xMeta+64<<10+64, 4096)
 	m.le32(xMeta+64<<10, 1<<20)
 	m.le64(xMeta+64<<10+16, 3<<20)
 	m.le32(xMeta+64<<10+32, 512)
@@ -207,11 +214,11 @@ func vhdxs() []*File {
 	}
 	with("good", "", "a disk", nil)
 	with("parent-flag", "VHDX_PARENT", "a differencing disk", func(m *image) { m.le32(items+4, 2) })
-	with("parent-locator", "VHDX_PARENT", "a parent's locator", func(m *image) { m.le16(xMeta+10, 4); m.text(xMeta+32+96, gParent); m.le32(xMeta+32+96+24, 4) })
+	with("parent-locator", "VHDX_PARENT", "a parent's locator", func(m *image) { m.text(xMeta+32+96, gParent) })
 	with("parent-block", "VHDX_PARENT", "a block in part in a parent", func(m *image) { m.le64(xBAT, xData|7) })
 	with("dirty-log", "VHDX_DIRTY_LOG", "a log that was not applied", func(m *image) { m.put(h2+48, noise(16, 1)...) })
 	with("version", "VHDX_VERSION", "version 7", func(m *image) { m.le16(h2+66, 7) })
-	with("log-outside", "VHDX_LOG", "a log outside", func(m *image) { m.le32(h2+68, 1<<20); m.le64(h2+72, 1<<50) })
+	with("log-outside", "VHDX_LOG", "a log outside", func(m *image) { m.le64(h2+72, 1<<50) })
 	add("headers", "VHDX_HEADER", "no header holds", changed(vhdx(nil), func(m *image) { m.put(h1+100, 1); m.put(h2+100, 1) }))
 	add("regions", "VHDX_REGION", "no region table holds", changed(vhdx(nil), func(m *image) { m.put(r1+9000, 1); m.put(r2+9000, 1) }))
 	with("regions-differ", "VHDX_REGION", "two region tables", func(m *image) { m.put(r2+9000, 1) })
