@@ -41,7 +41,8 @@ check: ## format, vet, house rules, generated files, shell scripts, static analy
 bench: build guest ## measure transfers, imports, boots and the server itself
 	go run ./test/bench $(ARGS)
 
-soak: build guest ## kill server, workers and machines at random for a long time
+soak: build guest ## damage disk images, kill server, workers and machines at random, for a long time
+	go test -count=1 -run '^TestCorruptions$$' -v ./disk/gate -corruptions 20000
 	go run ./test/soak $(ARGS)
 
 fuzz: ## run every fuzz test for FUZZTIME (10m) each; FUZZ=REGEX picks some

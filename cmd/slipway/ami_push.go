@@ -15,9 +15,14 @@ var amiName = regexp.MustCompile(`^[a-zA-Z0-9()\[\] ./\-'@_]{3,128}$`)
 
 func amiPush() *command {
 	return &command{
-		name: "push", args: "DISK.raw --name NAME",
-		summary: "Upload a raw disk and register a machine image of it",
+		name: "push", args: "DISK --name NAME",
+		summary: "Upload a disk and register a machine image of it",
 		long: `
+Takes raw, qcow2, VMDK (monolithicSparse, streamOptimized), VHD, VHDX and OVA, and
+those compressed by gzip, zstd or xz; what they are is told by their bytes, not by
+their names. No other program is needed. What cannot be taken is refused before
+anything is sent, with the remedy.
+
 Sends what the disk holds, in parallel, and leaves out what is zero; then
 registers an AMI: x86_64, UEFI, TPM 2.0, one gp3 volume. A push that was cut
 short goes on when the same command is given again.
@@ -30,9 +35,10 @@ which may be AWS itself.`,
 			fs.StringVar(&o.Name, "name", "", "the machine image's `name`, unique in your account and Region")
 			fs.StringVar(&o.Description, "description", "", "describe the machine image with this `text`")
 			fs.Var(tagsFlag(o.Tags), "tag", "tag image and snapshot with `key=value`; may be repeated")
+			fs.StringVar(&o.Member, "disk", "", "take this `file` out of an OVA with several disks")
 			fs.IntVar(&o.Parallel, "parallel", defaultParallel(), "send this `number` of blocks at once")
 			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args, "DISK.raw"); err != nil {
+				if err := exactly(args, "DISK"); err != nil {
 					return err
 				}
 				if o.Name == "" {

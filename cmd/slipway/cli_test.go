@@ -91,7 +91,7 @@ func TestRefusals(t *testing.T) {
 		"job show":                      {2, "JOB is missing"},
 		"job watch":                     {2, "JOB is missing"},
 		"image show":                    {2, "NAME is missing"},
-		"ami push":                      {2, "DISK.raw is missing"},
+		"ami push":                      {2, "DISK is missing"},
 		"ami push x":                    {2, "--name is missing"},
 		"ami push x --name a":           {2, "3 to 128"},
 		"ami push x --name abc --tag k": {2, "KEY=VALUE"},

@@ -20,7 +20,8 @@ import (
 
 // PushOptions say what to push and how.
 type PushOptions struct {
-	Path        string
+	Path        string // of a disk in any format that disk/gate reads
+	Member      string // the disk to take out of an OVA with several
 	Name        string // of the machine image
 	Description string
 	Tags        map[string]string
@@ -53,11 +54,11 @@ type pusher struct {
 	result PushResult
 }
 
-// Push uploads a raw disk and registers a machine image of it. It may be
+// Push uploads a disk and registers a machine image of it. It may be
 // called again after any failure and goes on where it was.
 func Push(ctx context.Context, c Clients, o PushOptions, report Reporter) (PushResult, error) {
 	begun := time.Now()
-	src, err := openSource(o.Path)
+	src, err := openSource(ctx, o, report)
 	if err != nil {
 		return PushResult{}, err
 	}

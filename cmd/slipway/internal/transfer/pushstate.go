@@ -43,7 +43,7 @@ func openState(dir, disk string, s *source, endpoint, name string) (*pushState, 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a place to remember uploads in: %w", err)
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%s|%d|%d|%s|%s", abs, s.size, s.mtime.UnixNano(), endpoint, name))
+	key := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s", s.identity(abs), endpoint, name))
 	path := filepath.Join(dir, hex.EncodeToString(key[:12])+".json")
 	// The lock is a file of its own, since the state is replaced by renaming.
 	lock, err := os.OpenFile(strings.TrimSuffix(path, ".json")+".lock", os.O_RDWR|os.O_CREATE, 0o600)

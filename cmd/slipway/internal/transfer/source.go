@@ -1,171 +1,179 @@
 package transfer
 
 import (
-	"bytes"
-	"encoding/binary"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"syscall"
+	"path/filepath"
 	"time"
+
+	"slipway/disk/gate"
+	"slipway/fault"
 )
 
-// source is a raw disk to be read.
+// source is a disk to be read, in whatever container it is.
 type source struct {
-	*os.File
-	size  int64
-	mtime time.Time
+	*os.File       // as it was given
+	fileSize int64 //
+	mtime    time.Time
+	size     int64 // of the disk
+	member   string
+
+	disk     *gate.Disk
+	data     io.ReaderAt
+	unpacked *os.File // has no name; nil: nothing had to be unpacked
 }
 
 // maxDisk is the largest volume EBS has.
-const maxDisk = 64 << 40
+const maxDisk = gate.MaxBytes
 
-// openSource opens a raw disk and refuses everything that is none.
-func openSource(path string) (*source, error) {
-	f, err := os.Open(path)
+// diskError is what is wrong with a disk, said to a person.
+type diskError struct {
+	path string
+	err  error
+}
+
+func (e *diskError) Error() string { return e.path + ": " + fault.Public(e.err) }
+func (e *diskError) Unwrap() error { return e.err }
+
+// refused tells a refusal of the gate from trouble with reading.
+func refused(path string, err error) error {
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		return &diskError{path, err}
+	}
+	return fmt.Errorf("read %s: %w", path, err)
+}
+
+// openSource opens a disk and refuses everything that is none. A compressed one
+// is unpacked into dir first.
+func openSource(ctx context.Context, o PushOptions, report Reporter) (*source, error) {
+	f, err := os.Open(o.Path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := vet(f, path)
-	if err != nil {
-		f.Close()
+	s := &source{File: f, member: o.Member}
+	if err := s.open(ctx, o, report); err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func vet(f *os.File, path string) (*source, error) {
-	info, err := f.Stat()
+// Close closes the file and drops what was unpacked.
+func (s *source) Close() error {
+	if s.unpacked != nil {
+		s.unpacked.Close()
+	}
+	return s.File.Close()
+}
+
+func (s *source) open(ctx context.Context, o PushOptions, report Reporter) error {
+	info, err := s.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case !info.Mode().IsRegular():
-		return nil, refusal("%s is not a file: give a raw disk image", path)
-	case info.Size() == 0:
-		return nil, refusal("%s is empty: give a raw disk image", path)
-	case info.Size() > maxDisk:
-		return nil, refusal("%s has more than 64 TiB, the largest volume there is", path)
+		return refusal("%s is not a file: give a disk image", o.Path)
 	}
-	format, err := formatOf(f, info.Size())
+	s.fileSize, s.mtime = info.Size(), info.ModTime()
+	in := gate.Options{Member: o.Member}
+	d, err := gate.Open(holes{s.File, s.fileSize}, s.fileSize, in)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return refused(o.Path, err)
 	}
-	if format.refuse != "" {
-		return nil, refusal("%s is %s, not a raw disk: %s", path, format.name, format.refuse)
-	}
-	return &source{File: f, size: info.Size(), mtime: info.ModTime()}, nil
-}
-
-type format struct{ name, refuse string }
-
-const (
-	convert = "convert it with qemu-img convert -O raw"
-	unpack  = "unpack it first"
-)
-
-// magics are the signatures of what people try to push; off < 0 counts from
-// the end.
-var magics = []struct {
-	off   int64
-	magic string
-	format
-}{
-	{0, "QFI\xfb", format{"a qcow2 image", convert}},
-	{0, "KDMV", format{"a VMDK image", convert}},
-	{0, "COWD", format{"a VMDK image", convert}},
-	{0, "# Disk DescriptorFile", format{"a VMDK description", convert}},
-	{0, "vhdxfile", format{"a VHDX image", convert}},
-	{0, "conectix", format{"a VHD image", convert}},
-	{-512, "conectix", format{"a VHD image", convert}},
-	{0x40, "\x7f\x10\xda\xbe", format{"a VDI image", convert}},
-	{0, "QED\x00", format{"a QED image", convert}},
-	{0, "\x1f\x8b", format{"compressed by gzip", unpack}},
-	{0, "\xfd7zXZ\x00", format{"compressed by xz", unpack}},
-	{0, "\x28\xb5\x2f\xfd", format{"compressed by zstd", unpack}},
-	{0, "BZh", format{"compressed by bzip2", unpack}},
-	{0, "PK\x03\x04", format{"a ZIP archive", unpack}},
-	{0, "MSWIM\x00\x00\x00", format{"a WIM archive", "it holds files and no disk; install it onto one"}},
-	{257, "ustar", format{"a tar archive (OVA)", unpack + " and convert the disk in it with qemu-img convert -O raw"}},
-}
-
-// formatOf recognises what is no raw disk. A partition table wins over a
-// signature that a boot sector may hold by chance.
-func formatOf(f io.ReaderAt, size int64) (format, error) {
-	head := make([]byte, min(size, 1024))
-	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
-		return format{}, err
-	}
-	tail := make([]byte, min(size, 512))
-	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
-		return format{}, err
-	}
-	bootSector := len(head) >= 512 && binary.LittleEndian.Uint16(head[510:]) == 0xaa55
-	for _, m := range magics {
-		in, off := head, m.off
-		if off < 0 {
-			in, off = tail, int64(len(tail))+off
-		} else if bootSector && off > 0 || bootSector && len(m.magic) < 4 {
-			continue
-		}
-		if off >= 0 && off <= int64(len(in)) && bytes.HasPrefix(in[off:], []byte(m.magic)) {
-			return m.format, nil
+	if d.Packed() {
+		if d, err = s.unpack(ctx, d, o, in, report); err != nil {
+			return err
 		}
 	}
-	return format{}, nil
+	if d.Format != gate.Raw || d.Packed() {
+		report.Say("%s is %s; its disk has %d bytes.", o.Path, d, d.VirtualSize)
+	}
+	for _, w := range d.Warnings {
+		report.Say("Note: %s", w)
+	}
+	if err := d.Check(ctx); err != nil { // all of it, before anything is sent
+		return refused(o.Path, err)
+	}
+	s.disk, s.size = d, d.VirtualSize
+	s.data, err = d.ReaderAt()
+	return err
+}
+
+// unpack brings what is compressed into a file without a name, so that nothing
+// stays behind however this ends, and puts that through the gate.
+func (s *source) unpack(ctx context.Context, d *gate.Disk, o PushOptions, in gate.Options, report Reporter) (*gate.Disk, error) {
+	if err := os.MkdirAll(o.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a place to unpack in: %w", err)
+	}
+	f, err := os.CreateTemp(o.StateDir, "unpacked-*")
+	if err != nil {
+		return nil, fmt.Errorf("make a place to unpack in: %w", err)
+	}
+	s.unpacked = f
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, err
+	}
+	report.Say("Unpacking %s (%s) into %s.", o.Path, d, filepath.Dir(f.Name()))
+	size, err := d.Unpack(ctx, f)
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, refused(o.Path, err)
+	}
+	inner, err := gate.Open(holes{f, size}, size, in)
+	if err != nil {
+		return nil, refused(o.Path, err)
+	}
+	if inner.Packed() {
+		return nil, refusal("%s is compressed twice: unpack it first", o.Path)
+	}
+	return inner, nil
 }
 
 // span is a run of blocks that may hold data.
 type span struct{ first, end int }
 
-const (
-	seekData = 3 // Linux
-	seekHole = 4
-)
-
 // spans lists the runs of blocks that are not holes, in order and apart.
 func (s *source) spans() ([]span, error) {
-	all := []span{{0, blocksOf(s.size)}}
-	if runtime.GOOS != "linux" {
-		return all, nil
-	}
 	var out []span
-	for at := int64(0); at < s.size; {
-		data, err := s.Seek(at, seekData)
-		if errors.Is(err, syscall.ENXIO) {
-			break // only a hole is left
-		}
-		if errors.Is(err, syscall.EINVAL) {
-			return all, nil // a file system that does not tell
-		}
+	for e, err := range s.disk.Extents(0) {
 		if err != nil {
-			return nil, fmt.Errorf("find data in %s: %w", s.Name(), err)
+			return nil, refused(s.Name(), err)
 		}
-		hole, err := s.Seek(data, seekHole)
-		if err != nil {
-			return nil, fmt.Errorf("find holes in %s: %w", s.Name(), err)
-		}
-		hole = min(hole, s.size)
-		n := span{int(data / BlockSize), blocksOf(hole)}
+		n := span{int(e.Off / BlockSize), blocksOf(e.Off + e.Len)}
 		if last := len(out) - 1; last >= 0 && n.first <= out[last].end {
-			out[last].end = n.end
+			out[last].end = max(out[last].end, n.end)
 		} else {
 			out = append(out, n)
 		}
-		at = hole
 	}
 	return out, nil
 }
 
 // readBlock fills buf with a block, zeros beyond the end of the disk.
 func (s *source) readBlock(i int, buf []byte) error {
-	n, err := s.ReadAt(buf, int64(i)*BlockSize)
+	n, err := s.data.ReadAt(buf, int64(i)*BlockSize)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return refused(s.Name(), err)
 	}
 	clear(buf[n:])
 	return nil
+}
+
+// identity tells this disk from every other, for those who go on with a push.
+func (s *source) identity(abs string) string {
+	id := fmt.Sprintf("%s|%d|%d", abs, s.fileSize, s.mtime.UnixNano())
+	if s.member != "" {
+		id += "|" + s.member
+	}
+	return id
 }
 
 // unchanged refuses to believe an upload of a disk that was written to
@@ -175,7 +183,7 @@ func (s *source) unchanged() error {
 	if err != nil {
 		return err
 	}
-	if info.Size() != s.size || !info.ModTime().Equal(s.mtime) {
+	if info.Size() != s.fileSize || !info.ModTime().Equal(s.mtime) {
 		return refusal("%s was changed while it was read: stop whatever writes to it and push it again", s.Name())
 	}
 	return nil

@@ -1,4 +1,4 @@
-// Package transfer brings raw disks into EBS snapshots and out of them, as a
+// Package transfer brings disks into EBS snapshots and out of them, as a
 // client of the public EBS direct and EC2 APIs: it works the same against
 // Slipway and against AWS.
 //

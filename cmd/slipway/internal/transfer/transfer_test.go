@@ -303,16 +303,17 @@ func TestRefusedDisks(t *testing.T) {
 	f.WriteString("conectix" + strings.Repeat("\x00", 504))
 	f.Close()
 	for path, want := range map[string]string{
-		file("a.qcow2", "QFI\xfb", 1<<20):                        "qcow2 image, not a raw disk: convert it with qemu-img convert -O raw",
-		file("a.vmdk", "KDMV", 1<<20):                            "VMDK",
-		file("b.vmdk", "# Disk DescriptorFile\n", 0):             "VMDK",
-		file("a.vhdx", "vhdxfile", 1<<20):                        "VHDX",
-		vhd:                                                      "VHD image",
-		file("a.raw.gz", "\x1f\x8b\x08", 1<<20):                  "gzip",
-		file("a.ova", strings.Repeat("\x00", 257)+"ustar", 1024): "tar",
-		file("empty", "", 0):                                     "empty",
-		b.dir:                                                    "not a file",
-		filepath.Join(b.dir, "none"):                             "no such file",
+		file("a.qcow2", "QFI\xfb", 1<<20):                                         "version 0; 2 and 3 are known. Convert it with `qemu-img convert -O raw`.",
+		file("a.vmdk", "KDMV", 1<<20):                                             "VMDK",
+		file("b.vmdk", "# Disk DescriptorFile\nRW 8 FLAT \"/etc/passwd\" 0\n", 0): "FLAT `/etc/passwd`",
+		file("a.vhdx", "vhdxfile", 1<<20):                                         "VHDX",
+		vhd:                                                                       "VHD",
+		file("a.raw.gz", "\x1f\x8b\x08", 1<<20):                                   "gzip",
+		file("a.ova", strings.Repeat("\x00", 257)+"ustar", 1024):                  "tar",
+		file("a.vdi", strings.Repeat("\x00", 64)+"\x7f\x10\xda\xbe", 1024):        "a VDI image. Convert it with",
+		file("empty", "", 0):                                                      "empty",
+		b.dir:                                                                     "not a file",
+		filepath.Join(b.dir, "none"):                                              "no such file",
 	} {
 		if _, err := b.push(t.Context(), path, "x"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
