@@ -97,7 +97,7 @@ func TestRefusals(t *testing.T) {
 		"ami push x --name abc --tag k": {2, "KEY=VALUE"},
 		"ami push x --name abc --tag slipway:disk-bytes=1":    {2, "reserved"},
 		"ami push x --name abc --parallel 0":                  {2, "from 1 to 64"},
-		"ami push " + qcow + " --name abc --data-dir " + home: {1, "qemu-img convert -O raw"},
+		"ami push " + qcow + " --name abc --data-dir " + home: {1, "a.qcow2: The qcow2 file has 4 bytes, fewer than its header."},
 		"ami pull i-1 x":        {2, "begins with ami-"},
 		"ami pull ami-1":        {2, "OUT is missing"},
 		"ps":                    {1, "holds no server's data yet"},

@@ -88,7 +88,7 @@ func textDescriptor(f *input) error {
 	names := ""
 	for _, m := range vmdkExtent.FindAllSubmatch(b, 4) {
 		if names += ", "; len(m) > 4 {
-			names += string(m[3]) + " " + quote(m[4])
+			names += strings.TrimSuffix(string(m[3])+" "+quote(m[4]), " ``")
 		}
 	}
 	if names == "" {

@@ -28,6 +28,20 @@ func zst(b []byte, o ...zstd.EOption) image {
 	return z.Bytes()
 }
 
+// runs is a zstd frame of one byte again and again (RFC 8878 §3.1.1.2.2).
+func runs(b byte, n int) image {
+	m := image("\x28\xb5\x2f\xfd\x00\x38") // a window of 128 KiB
+	const block = 128 << 10
+	for ; n > 0; n -= block {
+		v := uint32(block)<<3 | 1<<1
+		if n <= block {
+			v |= 1
+		}
+		m = append(m, byte(v), byte(v>>8), byte(v>>16), b)
+	}
+	return m
+}
+
 func xzed(b []byte) image {
 	var z bytes.Buffer
 	w, err := xz.WriterConfig{DictCap: 1 << 20}.NewWriter(&z)
@@ -85,11 +99,11 @@ func packed() []*File {
 	add("dictionary-4g.xz", "XZ_DICTIONARY", "a dictionary of 4 GiB", changed(xzed(disk), dict(40, 0x21)))
 	add("dictionary-96m.xz", "XZ_DICTIONARY", "a dictionary of 96 MiB", changed(xzed(disk), dict(29, 0x21)))
 	add("filter.xz", "XZ_FILTER", "a filter", changed(xzed(disk), dict(16, 0x04)))
-	add("bomb.gz", "TOO_LARGE", "1000 to 1 beyond the limit", gz(make([]byte, 40<<20))).When = Unpack
-	add("bomb.xz", "TOO_LARGE", "5000 to 1 beyond the limit", xzed(make([]byte, 40<<20))).When = Unpack
+	add("bomb.gz", "TOO_LARGE", "1000 to 1 beyond the limit", gz(make([]byte, 5<<20))).When = Unpack
+	add("bomb.xz", "TOO_LARGE", "5000 to 1 beyond the limit", xzed(make([]byte, 5<<20))).When = Unpack
 	for _, f := range all[len(all)-2:] {
-		f.MaxBytes = 32 << 20
+		f.MaxBytes = 4 << 20
 	}
-	add("data-bomb.zst", "COMPRESSION_BOMB", "data that repeats, 10,000 to 1", zst(bytes.Repeat(noise(64, 3), 140<<20/64))).When = Unpack
+	add("data-bomb.zst", "COMPRESSION_BOMB", "data that repeats, 30,000 to 1", runs('A', 140<<20)).When = Unpack
 	return all
 }

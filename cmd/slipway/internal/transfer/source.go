@@ -26,9 +26,6 @@ type source struct {
 	unpacked *os.File // has no name; nil: nothing had to be unpacked
 }
 
-// maxDisk is the largest volume EBS has.
-const maxDisk = gate.MaxBytes
-
 // diskError is what is wrong with a disk, said to a person.
 type diskError struct {
 	path string
