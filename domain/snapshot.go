@@ -35,8 +35,8 @@ const (
 	SnapshotBroke       Event = "failed"
 )
 
-// SnapshotMachine: blocks are taken in pending only; a failed seal may be tried
-// again by completing once more.
+// SnapshotMachine: blocks are taken in pending only. A seal that failed is not
+// tried again: the upload is gone, and the client starts another.
 var SnapshotMachine = &Machine{
 	Kind: KindSnapshot, Initial: SnapshotPending,
 	States: []State{SnapshotPending, SnapshotSealing, SnapshotCompleted, SnapshotError},

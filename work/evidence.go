@@ -44,6 +44,7 @@ type climber struct {
 	rungs   []domain.Rung
 
 	pictures map[[32]byte]bool
+	lastShot time.Time // when the screen was last looked at
 	lastNew  time.Time // when the screen last showed something new
 	lastPNG  []byte
 	picture  image.Image
@@ -274,6 +275,10 @@ func (c *climber) reach(ctx context.Context, name string, now time.Time, detail 
 // screen looks whether the screen has come to rest on something that is no
 // error. A blinking cursor is not new: it was seen before.
 func (c *climber) screen(ctx context.Context, now time.Time) error {
+	if c.reached(rungScreen) || now.Sub(c.lastShot) < c.limits.Shot {
+		return nil
+	}
+	c.lastShot = now
 	raw, err := c.w.Driver.Screenshot(ctx, c.id)
 	if err != nil {
 		return nil // the guest may be changing its mode; the next look decides

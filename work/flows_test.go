@@ -60,7 +60,7 @@ func (r *rig) open(t testing.TB) {
 	}
 	r.world = &work.World{
 		Store: r.store, Disks: disks, Driver: driver, Rules: rules.AWS, IDs: domain.RandomIDs, Clock: domain.WallClock, DataDir: r.dir,
-		Boot:    work.BootLimits{Total: 2 * time.Second, Stall: time.Second, Settle: time.Millisecond, Agent: time.Millisecond, Off: time.Second, Tick: time.Millisecond},
+		Boot:    work.BootLimits{Total: 2 * time.Second, Stall: time.Second, Settle: time.Millisecond, Agent: time.Millisecond, Off: time.Second, Tick: time.Millisecond, Shot: time.Millisecond},
 		Slots:   work.NewSlots(func() int { return 2 }),
 		Inspect: func(context.Context, string) (facts.Facts, error) { return r.facts, nil },
 	}

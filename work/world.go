@@ -40,18 +40,19 @@ type BootLimits struct {
 	Agent  time.Duration // extra patience for the guest agent once all else is there
 	Off    time.Duration // for the guest to power off by itself
 	Tick   time.Duration // between two looks
+	Shot   time.Duration // between two screenshots: they cost the guest time
 }
 
 func (l BootLimits) filled(accel string) BootLimits {
-	d := BootLimits{Total: 5 * time.Minute, Stall: 45 * time.Second, Settle: 3 * time.Second, Agent: 5 * time.Second, Off: 45 * time.Second, Tick: 250 * time.Millisecond}
+	d := BootLimits{Total: 5 * time.Minute, Stall: 45 * time.Second, Settle: 3 * time.Second, Agent: 5 * time.Second, Off: 45 * time.Second, Tick: 250 * time.Millisecond, Shot: 500 * time.Millisecond}
 	switch accel {
 	case "tcg": // software emulation: an order of magnitude slower
-		d.Total, d.Stall, d.Agent, d.Off, d.Tick = 20*time.Minute, 3*time.Minute, 15*time.Second, 2*time.Minute, 500*time.Millisecond
+		d.Total, d.Stall, d.Agent, d.Off, d.Shot = 20*time.Minute, 3*time.Minute, 15*time.Second, 2*time.Minute, 1500*time.Millisecond
 	case "none":
-		d.Settle, d.Agent, d.Tick = 50*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond
+		d.Settle, d.Agent, d.Tick, d.Shot = 50*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
 	}
 	for _, p := range []struct{ have, otherwise *time.Duration }{
-		{&l.Total, &d.Total}, {&l.Stall, &d.Stall}, {&l.Settle, &d.Settle}, {&l.Agent, &d.Agent}, {&l.Off, &d.Off}, {&l.Tick, &d.Tick},
+		{&l.Total, &d.Total}, {&l.Stall, &d.Stall}, {&l.Settle, &d.Settle}, {&l.Agent, &d.Agent}, {&l.Off, &d.Off}, {&l.Tick, &d.Tick}, {&l.Shot, &d.Shot},
 	} {
 		if *p.have == 0 {
 			*p.have = *p.otherwise
