@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
+
+	"slipway/fault"
 )
 
 func jsonFlag(fs *flag.FlagSet) *bool {
@@ -59,6 +61,9 @@ func explain(err error) string {
 	}
 	if n := (*net.DNSError)(nil); errors.As(err, &n) {
 		return fmt.Sprintf("the host %s cannot be found: check AWS_ENDPOINT_URL and the Region", n.Name)
+	}
+	if f := (*fault.Error)(nil); errors.As(err, &f) && f.Hint != "" && !strings.Contains(err.Error(), f.Hint) {
+		return err.Error() + "\n" + f.Hint
 	}
 	return err.Error()
 }
