@@ -63,6 +63,28 @@ func qcow2With(zstdClusters bool) image {
 	return m
 }
 
+// tiny is a disk of four clusters of 512 bytes, in a file that is quick to look
+// through.
+func tiny() image {
+	var m image
+	m.text(0, "QFI\xfb")
+	for i, v := range map[int]uint32{4: 3, 20: 9, 36: 1, 56: 1, 96: 4, 100: 104} {
+		m.be32(i, v)
+	}
+	m.be64(24, 4*512)
+	m.be64(40, 3*512)
+	m.be64(48, 512)
+	m.be64(512, 2*512)
+	for i := range 7 {
+		m.put(2*512+2*i, 0, 1)
+	}
+	m.be64(3*512, 1<<63|4*512)
+	m.be64(4*512, 1<<63|5*512)
+	m.be64(4*512+16, 1<<63|6*512)
+	m.put(5*512, noise(1024, 8)...)
+	return m
+}
+
 func backing(name string) image {
 	return changed(qcow2(), func(m *image) {
 		m.text(0x400, name)
@@ -78,7 +100,7 @@ func qcow2s() []*File {
 		all = append(all, x)
 		return x
 	}
-	all = append(all, &File{Name: "good.qcow2", Item: "a disk", Data: qcow2()}, &File{Name: "good-zstd.qcow2", Item: "a disk", Data: qcow2With(true)})
+	all = append(all, &File{Name: "good.qcow2", Item: "a disk", Data: qcow2()}, &File{Name: "good-tiny.qcow2", Item: "a small disk", Data: tiny()}, &File{Name: "good-zstd.qcow2", Item: "a disk", Data: qcow2With(true)})
 	for name, target := range map[string]string{
 		"absolute": "/etc/passwd", "relative": "../../../../etc/passwd", "nbd": "nbd://192.0.2.1:10809/x", "http": "http://192.0.2.1/latest/meta-data/",
 		"json": `json:{"driver":"raw","file":{"driver":"file","filename":"/etc/passwd"}}`, "itself": "backing-itself.qcow2", "ssh": "ssh://192.0.2.1/x",

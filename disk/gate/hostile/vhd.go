@@ -92,6 +92,12 @@ func vhds() []*File {
 		return m
 	}
 	add("good", "", "a disk", good)
+	add("good-tiny", "", "a disk of zeros", changed(vhd(nil, nil)[:4*512], func(m *image) {
+		for i := range 4 {
+			m.be32(1536+4*i, 0xffffffff)
+		}
+		m.put(4*512, (*m)[:512]...)
+	}))
 	add("good-fixed", "", "a disk", fixed(64<<10))
 	add("fixed-size", "VHD_SIZE", "a fixed disk that says it is larger", fixed(1<<30))
 	add("fixed-odd", "VHD_SIZE", "no whole sectors", fixed(64<<10-1))

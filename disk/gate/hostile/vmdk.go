@@ -62,6 +62,19 @@ func vmdkWith(kind, extent string) image {
 	return m
 }
 
+// tinyVMDK has grains of 4 KiB.
+func tinyVMDK() image {
+	m := vmdkHead("monolithicSparse", `RW 20 SPARSE "disk.vmdk"`)
+	m.le64(12, 20)
+	m.le64(20, 8)
+	m.le64(64, 16)
+	m.le32(4*512, 8)
+	m.le32(8*512, 16)
+	m.le32(8*512+8, 24)
+	m.put(16*512, noise(2*4096, 7)...)
+	return m
+}
+
 // stream is a streamOptimized disk with its directory at the end.
 func stream() image {
 	m := vmdkHead("streamOptimized", goodExtent)
@@ -137,7 +150,7 @@ func vmdkTexts() []*File {
 }
 
 func vmdks() []*File {
-	all := append(vmdkTexts(), &File{Name: "good.vmdk", Item: "a disk", Data: vmdk()}, &File{Name: "good-stream.vmdk", Item: "a disk", Data: stream()})
+	all := append(vmdkTexts(), &File{Name: "good.vmdk", Item: "a disk", Data: vmdk()}, &File{Name: "good-tiny.vmdk", Item: "a small disk", Data: tinyVMDK()}, &File{Name: "good-stream.vmdk", Item: "a disk", Data: stream()})
 	of := func(base func() image) func(name, code, item string, f func(*image)) *File {
 		return func(name, code, item string, f func(*image)) *File {
 			x := &File{Name: name + ".vmdk", Code: code, Item: item, Data: changed(base(), f)}
