@@ -61,6 +61,7 @@ type Application struct {
 	ManifestPath     string
 	WorkingDirectory string
 	Parameters       string
+	Icon             string `json:",omitempty"` // digest of its picture, when there is one
 }
 
 // StateReason says why a resource is in its state.

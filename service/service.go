@@ -33,6 +33,8 @@ type Config struct {
 	// ExportHours is the deadline of an export task; 0 means 6 (AWS publishes
 	// none).
 	ExportHours int
+	// Icons signs the addresses of applications' icons; nil: they have none.
+	Icons *Icons
 }
 
 // Blocks is the block data behind EBS snapshots: uploads that take blocks of

@@ -81,6 +81,11 @@ func (w *World) importInspect(ctx context.Context, r *Run, s *importState) error
 		return GiveUp(fault.New(fault.Incompatible, "The disk could not be inspected: %s", problem))
 	}
 	findings := rules.Evaluate(w.Rules, *f)
+	apps, icons, err := w.importApps(ctx, img, f)
+	if err != nil {
+		return err
+	}
+	findings = append(findings, apps...)
 	var blocking []domain.ImageError
 	img, err = edit(ctx, w.Store, img.Key, func(tx store.Tx, img *domain.Image) error {
 		img.Platform, img.Findings, blocking = rules.Platform(*f), nil, nil
@@ -91,6 +96,9 @@ func (w *World) importInspect(ctx context.Context, r *Run, s *importState) error
 			}
 		}
 		img.Errors = blocking
+		for i := range icons {
+			img.Catalog[i].Icon = icons[i]
+		}
 		return nil
 	})
 	if err != nil {

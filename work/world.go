@@ -20,6 +20,9 @@ type World struct {
 	Disks   *disk.Store
 	Driver  compute.Driver
 	Inspect func(ctx context.Context, path string) (facts.Facts, error)
+	// Apps looks for applications on a disk, in the order asked; nil: catalogues
+	// are taken as they come.
+	Apps    func(ctx context.Context, path string, apps []facts.App) ([]facts.AppSeen, error)
 	Rules   rules.Set
 	IDs     domain.IDs
 	Clock   domain.Clock

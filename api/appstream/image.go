@@ -35,7 +35,7 @@ func (a api) createImportedImage(ctx context.Context, c *wire.Call, in *aws.Crea
 	if err != nil {
 		return nil, err
 	}
-	return &aws.CreateImportedImageResult{Image: imageShape(img)}, nil
+	return &aws.CreateImportedImageResult{Image: a.imageShape(img)}, nil
 }
 
 func (a api) describeImages(ctx context.Context, c *wire.Call, in *aws.DescribeImagesRequest) (*aws.DescribeImagesResult, error) {
@@ -53,7 +53,7 @@ func (a api) describeImages(ctx context.Context, c *wire.Call, in *aws.DescribeI
 	}
 	out := &aws.DescribeImagesResult{Images: []aws.Image{}, NextToken: convert.Token(next)}
 	for _, i := range imgs {
-		out.Images = append(out.Images, *imageShape(i))
+		out.Images = append(out.Images, *a.imageShape(i))
 	}
 	return out, nil
 }
@@ -63,10 +63,10 @@ func (a api) deleteImage(ctx context.Context, c *wire.Call, in *aws.DeleteImageR
 	if err != nil {
 		return nil, err
 	}
-	return &aws.DeleteImageResult{Image: imageShape(img)}, nil
+	return &aws.DeleteImageResult{Image: a.imageShape(img)}, nil
 }
 
-func imageShape(i *domain.Image) *aws.Image {
+func (a api) imageShape(i *domain.Image) *aws.Image {
 	out := &aws.Image{
 		Name: new(i.Key.Name), Arn: new(domain.ImageARN(i.Key)), DisplayName: convert.Opt(i.DisplayName),
 		Description: convert.Opt(i.Description), State: new(string(i.State)), Visibility: new(i.Visibility),
@@ -95,7 +95,7 @@ func imageShape(i *domain.Image) *aws.Image {
 		out.Applications = append(out.Applications, aws.Application{
 			Name: new(app.Name), DisplayName: new(orName(app)), LaunchPath: new(app.Path),
 			LaunchParameters: convert.Opt(app.Parameters), WorkingDirectory: convert.Opt(app.WorkingDirectory),
-			Enabled: new(true), Platforms: platforms(i.Platform), CreatedTime: new(i.Created),
+			IconURL: convert.Opt(a.svc.Config.Icons.URL(app.Icon)), Enabled: new(true), Platforms: platforms(i.Platform), CreatedTime: new(i.Created),
 		})
 	}
 	return out

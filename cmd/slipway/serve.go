@@ -65,17 +65,22 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, trail.Close()) }()
-	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules, Operator: c.Account}}
+	pictures, err := newIcons(c.DataDir)
+	if err != nil {
+		return err
+	}
+	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures}}
 	if err := syncCatalogue(ctx, c, svc); err != nil {
 		return err
 	}
 	figures := metrics.New(gauges(svc, world)...)
-	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail}, figures, st, log)
+	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail}, figures, pictureHandler(c.DataDir, pictures), st, log)
 	handler := newHandler(c, st, svc, own, after(trail, figures), log)
 	ln, err := listen(c)
 	if err != nil {
 		return err
 	}
+	pictures.Base = ln.endpoint + iconsPath
 	return answer(ctx, ln, behindProxies(c.TrustedProxies, handler), func() error {
 		log.Info("answering", "endpoint", ln.endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
 		return announce(c, ln, key, stdout)
@@ -181,9 +186,10 @@ func newHandler(c ServeConfig, st store.Store, svc *service.Service, own http.Ha
 	})
 }
 
-func ownHandler(src admin.Source, figures *metrics.Metrics, st store.Store, log *slog.Logger) http.Handler {
+func ownHandler(src admin.Source, figures *metrics.Metrics, pictures http.Handler, st store.Store, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.OwnAPIPrefix, admin.Handler(src, log))
+	mux.Handle("GET "+iconsPath+"{token}", pictures)
 	mux.Handle("GET "+wire.OwnPrefix+"metrics", figures.Handler())
 	mux.HandleFunc("GET "+wire.OwnPrefix+"healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET "+wire.OwnPrefix+"readyz", func(w http.ResponseWriter, r *http.Request) {

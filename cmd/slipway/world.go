@@ -45,6 +45,9 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
 		Inspect: func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
+		Apps: func(ctx context.Context, path string, apps []facts.App) ([]facts.AppSeen, error) {
+			return inspect.Apps(ctx, exe, path, apps)
+		},
 	}, nil
 }
 

@@ -128,31 +128,44 @@ func command(wall context.Context, exe, mode, format string, disk *os.File) *exe
 }
 
 func answer(ctx, wall context.Context, cmd *exec.Cmd) (out facts.Facts, err error) {
-	stdout, stderr := limited{max: maxAnswer}, limited{max: maxStderr}
+	if err := converse(ctx, wall, cmd, maxAnswer, func(line []byte) error { return decode(line, &out) }); err != nil {
+		return facts.Facts{}, err
+	}
+	return out, nil
+}
+
+// converse runs a worker to its end and gives its one line to take.
+func converse(ctx, wall context.Context, cmd *exec.Cmd, most int, take func(line []byte) error) (err error) {
+	stdout, stderr := limited{max: most}, limited{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// Nothing is ever written into it: it ends when we do.
 	if _, err := cmd.StdinPipe(); err != nil {
-		return out, fault.Wrap(fault.Unavailable, err, "The inspection could not be started.")
+		return fault.Wrap(fault.Unavailable, err, "The inspection could not be started.")
 	}
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
-		return out, fault.Wrap(fault.Canceled, ctx.Err(), "The inspection was cancelled.")
+		return fault.Wrap(fault.Canceled, ctx.Err(), "The inspection was cancelled.")
 	case wall.Err() != nil:
 		err = wall.Err()
 	case killed(err):
-		return out, fault.Wrap(fault.Unavailable, err, "The inspection of the disk was killed.")
+		return fault.Wrap(fault.Unavailable, err, "The inspection of the disk was killed.")
 	case err == nil:
-		err = decode(stdout.Bytes(), &out)
+		line := stdout.Bytes()
+		if n := bytes.IndexByte(line, '\n'); n < 0 || n != len(line)-1 {
+			err = errors.New("the worker did not answer with one line")
+		} else {
+			err = take(line)
+		}
 	}
 	if err != nil {
 		if s := strings.TrimSpace(stderr.String()); s != "" {
 			err = fmt.Errorf("%w: %s", err, s)
 		}
-		return facts.Facts{}, fault.Wrap(fault.Incompatible, err, "The disk could not be inspected.").
+		return fault.Wrap(fault.Incompatible, err, "The disk could not be inspected.").
 			WithHint("Check that it starts where it comes from, and export it again after a clean shutdown.").WithCode("not-inspected")
 	}
-	return out, nil
+	return nil
 }
 
 // killed tells whether a worker was ended from outside: by SIGKILL, and not
@@ -167,9 +180,6 @@ func killed(err error) bool {
 }
 
 func decode(line []byte, out *facts.Facts) error {
-	if n := bytes.IndexByte(line, '\n'); n < 0 || n != len(line)-1 {
-		return errors.New("the worker did not answer with one line")
-	}
 	if err := json.Unmarshal(line, out); err != nil {
 		return fmt.Errorf("the worker's answer: %w", err)
 	}
@@ -197,7 +207,12 @@ func (l *limited) Write(b []byte) (int, error) {
 // The disk is descriptor 3.
 func WorkerMain(args []string, out io.Writer) int {
 	open := map[string]func(*os.File) (source, error){formatRaw: raw, formatAny: mapped}
-	if len(args) != 2 || open[args[1]] == nil || args[0] != modeFull && args[0] != modeStructure {
+	looks := map[string]func(source) (any, error){
+		modeFull:      func(d source) (any, error) { return examine(d) },
+		modeStructure: func(d source) (any, error) { return structure(d) },
+		modeApps:      func(d source) (any, error) { return apps(d, os.NewFile(askFD, "questions")) },
+	}
+	if len(args) != 2 || open[args[1]] == nil || looks[args[0]] == nil {
 		fmt.Fprintln(os.Stderr, "this is an internal command")
 		return 2
 	}
@@ -211,11 +226,7 @@ func WorkerMain(args []string, out io.Writer) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	look := examine
-	if args[0] == modeStructure {
-		look = structure
-	}
-	f, err := look(disk)
+	f, err := looks[args[0]](disk)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
