@@ -9,6 +9,7 @@
 //
 // # On disk
 //
+//	layout.json                the version of all this; a newer one is refused
 //	uploads/<id>/upload.json   block count; the boot during which blocks were written
 //	uploads/<id>/leaves        32 bytes a block; zeros: not uploaded yet
 //	uploads/<id>/disk/raw      the bytes so far, sparse
@@ -16,6 +17,7 @@
 //	sealed/<hex>/raw           read-only bytes, sparse
 //	sealed/<hex>/leaves        32 bytes a block; zeros: the block is a hole
 //	sealed/<hex>/disk.json     size and data bytes
+//	sealed/<hex>/checked.json  when it was last verified and what was wrong
 //	overlays/<id>/disk.qcow2   what a guest wrote over overlays/<id>/overlay.json's base
 //	tmp/                       being made or being removed; emptied by Open
 //

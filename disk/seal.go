@@ -215,6 +215,20 @@ func (s *Store) publish(u *upload) (trash string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if published && staged {
+		// Content that is there already is not stored twice, unless what is there
+		// is known to be damaged: then this is its remedy. After a crash between
+		// the two renames there is no published one and this one takes its place.
+		if c, cerr := s.Checked(d); cerr == nil && c.Damage != "" {
+			if trash, err = s.vanish(final); err != nil {
+				return trash, err
+			}
+			if err := s.point("damaged-gone"); err != nil {
+				return trash, err
+			}
+			published = false
+		}
+	}
 	switch {
 	case published && staged:
 		trash, err = s.vanish(staging)

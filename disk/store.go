@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"slipway/fault"
 )
@@ -51,7 +53,13 @@ const (
 	diskFile   = "disk.json"
 )
 
+// Layout is the version of what this package keeps on disk.
+const Layout = 1
+
+const layoutFile = "layout.json"
+
 // Open makes or opens the store in dir and clears what a crash left half made.
+// A directory that a newer program laid out is fault.Incompatible.
 func Open(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -63,6 +71,9 @@ func Open(dir string) (*Store, error) {
 		}
 	}
 	s := &Store{dir: dir, boot: bootID(), uploads: map[string]*upload{}}
+	if err := s.stamp(); err != nil {
+		return nil, err
+	}
 	left, err := os.ReadDir(s.at(tmpDir))
 	if err != nil {
 		return nil, ioFault(err, "The disk store could not be opened.")
@@ -73,6 +84,27 @@ func Open(dir string) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// stamp says in dir how it is laid out, and refuses what this program does not
+// know: it would take files it cannot read for rubbish.
+func (s *Store) stamp() error {
+	var l struct {
+		Layout int `json:"layout"`
+	}
+	err := readJSON(s.at(layoutFile), &l)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.Layout = Layout
+		return ioFault(writeJSON(s.at(layoutFile), l), "The disk store could not be opened.")
+	}
+	if err != nil {
+		return ioFault(err, "The layout of the disk store could not be read.")
+	}
+	if l.Layout > Layout {
+		return fault.New(fault.Incompatible, "The disks in %s were laid out by a newer version of this program (layout %d, this one knows %d).", s.dir, l.Layout, Layout).
+			WithHint("Run the newer version, or restore the backup made before the upgrade.")
+	}
+	return nil
 }
 
 // bootID changes when the host restarts: what was not fsynced may be gone then.
@@ -186,11 +218,11 @@ func (s *Store) Stat(d Digest) (Sealed, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return Sealed{}, noDisk(d)
 	}
-	if err != nil {
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return Sealed{}, ioFault(err, "The description of a sealed disk could not be read.")
 	}
-	if m.Version != digestVersion || m.SizeBytes <= 0 || m.SizeBytes%BlockSize != 0 {
-		return Sealed{}, fault.New(fault.Internal, "The description of sealed disk %s is damaged.", d)
+	if err != nil || m.Version != digestVersion || m.SizeBytes <= 0 || m.SizeBytes%BlockSize != 0 {
+		return Sealed{}, fault.Wrap(fault.Internal, err, "The description of sealed disk %s is damaged.", d).WithCode(codeDamaged)
 	}
 	return Sealed{Digest: d, SizeBytes: m.SizeBytes, DataBytes: m.DataBytes}, nil
 }
@@ -200,6 +232,45 @@ func noDisk(d Digest) error { return fault.New(fault.NotFound, "There is no seal
 // Path is the file with the bytes of a sealed disk: raw, sparse, mode 0400.
 // It says nothing about whether the disk exists; ask Stat.
 func (s *Store) Path(d Digest) string { return s.sealedAt(d, rawFile) }
+
+// Allocated is how much space the file system gives to a sealed disk. Errors:
+// NotFound.
+func (s *Store) Allocated(d Digest) (n int64, err error) {
+	for _, name := range []string{rawFile, leavesFile} {
+		st, err := os.Stat(s.sealedAt(d, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, noDisk(d)
+		} else if err != nil {
+			return 0, ioFault(err, "The sealed disk could not be looked at.")
+		}
+		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+			n += sys.Blocks * 512
+		}
+	}
+	return n, nil
+}
+
+// Strangers lists what lies in the store and is none of its own, as paths below
+// its directory.
+func (s *Store) Strangers() ([]string, error) {
+	top, err := s.list(".")
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, n := range top {
+		if !slices.Contains([]string{uploadsDir, sealedDir, overlaysDir, tmpDir, layoutFile, ".new-" + layoutFile}, n) {
+			out = append(out, n)
+		}
+	}
+	sealed, err := s.list(sealedDir)
+	for _, n := range sealed {
+		if _, err := ParseDigest(digestPrefix + n); err != nil {
+			out = append(out, filepath.Join(sealedDir, n))
+		}
+	}
+	return out, err
+}
 
 // Remove deletes a sealed disk. Repeatable: nil when it is not there.
 // Errors: InUse while an overlay stands on it or an upload that became it has

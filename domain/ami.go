@@ -22,6 +22,7 @@ type AMI struct {
 	ClientToken  string   `json:",omitempty"` // of the copy that made it
 	SourceAMI    string   `json:",omitempty"` // what it is a copy of
 	SourceRegion string   `json:",omitempty"`
+	Problem      string   `json:",omitempty"` // why it is in state error
 }
 
 // Mapping is one block device of an AMI.
@@ -41,17 +42,26 @@ func (*AMI) Schema() int     { return 1 }
 
 const (
 	AMIAvailable    State = "available"
+	AMIError        State = "error"
 	AMIDeregistered State = "deregistered"
 )
 
-// AMIAskDeregister removes an AMI.
-const AMIAskDeregister Event = "ask-deregister"
+const (
+	AMIAskDeregister Event = "ask-deregister" // removes an AMI
+	AMIDiskLost      Event = "disk-lost"      // a sealed disk behind it is damaged or missing
+)
 
 // AMIMachine: a registered AMI is available at once, since its snapshots must
 // be complete.
 var AMIMachine = &Machine{
 	Kind: KindAMI, Initial: AMIAvailable,
-	States: []State{AMIAvailable, AMIDeregistered}, Final: []State{AMIDeregistered},
-	Events: []Event{AMIAskDeregister},
-	Rules:  []Rule{{AMIAvailable, AMIAskDeregister, Accept, AMIDeregistered}, {AMIDeregistered, AMIAskDeregister, Ignore, ""}},
+	States: []State{AMIAvailable, AMIError, AMIDeregistered}, Final: []State{AMIDeregistered},
+	Events: []Event{AMIAskDeregister, AMIDiskLost},
+	Rules: []Rule{
+		{AMIAvailable, AMIAskDeregister, Accept, AMIDeregistered},
+		{AMIError, AMIAskDeregister, Accept, AMIDeregistered},
+		{AMIDeregistered, AMIAskDeregister, Ignore, ""},
+		{AMIAvailable, AMIDiskLost, Accept, AMIError},
+		{AMIError, AMIDiskLost, Ignore, ""},
+	},
 }

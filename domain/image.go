@@ -126,17 +126,19 @@ const (
 	ImageBroke       Event = "failed"
 	ImageAskDelete   Event = "ask-delete"
 	ImageCopyBegun   Event = "copy-begun"
+	ImageDiskLost    Event = "disk-lost"
 )
 
 // ImageMachine is the life of an imported or copied image. The order of IMPORTING and
 // VALIDATING is ours (AWS documents the words, not the order); deletion is
-// refused until the work on an image has ended.
+// refused until the work on an image has ended. An image whose sealed disk was
+// found damaged or missing fails.
 var ImageMachine = &Machine{
 	Kind:    KindImage,
 	Initial: ImagePending,
 	States:  []State{ImagePending, ImageCopying, ImageImporting, ImageValidating, ImageAvailable, ImageFailed, ImageDeleting},
 	Final:   []State{ImageDeleting},
-	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageCopyBegun, ImageReady, ImageBroke, ImageAskDelete},
+	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageCopyBegun, ImageReady, ImageBroke, ImageAskDelete, ImageDiskLost},
 	Rules: []Rule{
 		{ImagePending, ImageImportBegun, Accept, ImageImporting},
 		{ImageImporting, ImageImportBegun, Ignore, ""},
@@ -153,6 +155,9 @@ var ImageMachine = &Machine{
 		{ImageImporting, ImageBroke, Accept, ImageFailed},
 		{ImageValidating, ImageBroke, Accept, ImageFailed},
 		{ImageFailed, ImageBroke, Ignore, ""},
+		{ImageAvailable, ImageDiskLost, Accept, ImageFailed},
+		{ImageFailed, ImageDiskLost, Ignore, ""},
+		{ImageDeleting, ImageDiskLost, Ignore, ""},
 		{ImageAvailable, ImageAskDelete, Accept, ImageDeleting},
 		{ImageFailed, ImageAskDelete, Accept, ImageDeleting},
 		{ImageDeleting, ImageAskDelete, Ignore, ""},

@@ -33,15 +33,18 @@ const (
 	SnapshotAskComplete Event = "ask-complete"
 	SnapshotSealed      Event = "sealed"
 	SnapshotBroke       Event = "failed"
+	SnapshotDiskLost    Event = "disk-lost"
 )
 
 // SnapshotMachine: blocks are taken in pending only. A seal that failed is not
 // tried again: the upload is gone, and the client starts another.
+// A completed snapshot whose sealed disk was found damaged or missing is in
+// error, and keeps naming it.
 var SnapshotMachine = &Machine{
 	Kind: KindSnapshot, Initial: SnapshotPending,
 	States: []State{SnapshotPending, SnapshotSealing, SnapshotCompleted, SnapshotError},
 	Final:  []State{SnapshotCompleted, SnapshotError},
-	Events: []Event{SnapshotAskComplete, SnapshotSealed, SnapshotBroke},
+	Events: []Event{SnapshotAskComplete, SnapshotSealed, SnapshotBroke, SnapshotDiskLost},
 	Rules: []Rule{
 		{SnapshotPending, SnapshotAskComplete, Accept, SnapshotSealing},
 		{SnapshotSealing, SnapshotAskComplete, Ignore, ""},
@@ -50,6 +53,8 @@ var SnapshotMachine = &Machine{
 		{SnapshotCompleted, SnapshotSealed, Ignore, ""},
 		{SnapshotSealing, SnapshotBroke, Accept, SnapshotError},
 		{SnapshotError, SnapshotBroke, Ignore, ""},
+		{SnapshotCompleted, SnapshotDiskLost, Accept, SnapshotError},
+		{SnapshotError, SnapshotDiskLost, Ignore, ""},
 	},
 }
 
@@ -67,6 +72,12 @@ type Disk struct {
 
 func (*Disk) Alias() string { return "" }
 func (*Disk) Schema() int   { return 1 }
+
+// What the log says of disks, which have no states.
+const (
+	DiskDamaged Event = "damaged" // a verification found something wrong
+	DiskWhole   Event = "whole"   // one found nothing wrong any more
+)
 
 // DiskKey is the key of the sealed disk with this digest.
 func DiskKey(digest string) Key { return Key{Kind: KindDisk, Name: digest} }

@@ -186,7 +186,7 @@ func (s *Service) AMIs(ctx context.Context, c domain.Caller, q AMIQuery) ([]*dom
 			return nil
 		}
 		var err error
-		out, err = store.List[domain.AMI](tx, store.Query{Kind: domain.KindAMI, Account: c.Account, Region: c.Region, States: []domain.State{domain.AMIAvailable}})
+		out, err = store.List[domain.AMI](tx, store.Query{Kind: domain.KindAMI, Account: c.Account, Region: c.Region, States: []domain.State{domain.AMIAvailable, domain.AMIError}})
 		if err != nil {
 			return err
 		}

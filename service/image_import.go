@@ -133,6 +133,9 @@ func (s *Service) importSource(tx store.Tx, c domain.Caller, id string) (*domain
 	} else if err != nil {
 		return nil, nil, err
 	}
+	if ami.State != domain.AMIAvailable {
+		return nil, nil, fault.New(fault.NotAvailable, "The AMI %s is in state %s. %s", id, ami.State, ami.Problem)
+	}
 	if wrong := s.amiProblems(ami); len(wrong) > 0 {
 		return nil, nil, fault.New(fault.Incompatible, "The AMI %s cannot be imported: %s.", id, strings.Join(wrong, "; ")).
 			WithHint("Register an AMI that meets these requirements from the same snapshot.")
@@ -141,6 +144,9 @@ func (s *Service) importSource(tx store.Tx, c domain.Caller, id string) (*domain
 	err = tx.Get(domain.Key{Scope: ami.Key.Scope, Kind: domain.KindSnapshot, Name: ami.Mappings[0].SnapshotID}, snap)
 	if err != nil {
 		return nil, nil, fmt.Errorf("snapshot of %s: %w", id, err)
+	}
+	if snap.State != domain.SnapshotCompleted {
+		return nil, nil, fault.New(fault.NotAvailable, "The snapshot %s of the AMI is in state %s. %s", snap.Key.Name, PublicSnapshotState(snap.State), snap.Problem)
 	}
 	return ami, snap, nil
 }

@@ -94,12 +94,8 @@ func (c *Collector) machines(ctx context.Context) (busy map[string]bool, err err
 	if err != nil {
 		return nil, err
 	}
-	busy = map[string]bool{}
 	err = c.World.Store.View(ctx, func(tx store.Tx) error {
-		jobs, err := tx.Jobs(store.JobQuery{Statuses: []domain.JobStatus{domain.JobQueued, domain.JobRunning, domain.JobUndoing, domain.JobOperator}})
-		for _, j := range jobs {
-			busy[machineOf(j.ID)] = true
-		}
+		busy, err = busyMachines(tx)
 		return err
 	})
 	if err != nil {
@@ -113,6 +109,17 @@ func (c *Collector) machines(ctx context.Context) (busy map[string]bool, err err
 			}
 			c.World.Slots.Release(m.ID)
 		}
+	}
+	return busy, err
+}
+
+// busyMachines are the ids of machines, and their overlays, that jobs that have
+// not ended may use.
+func busyMachines(tx store.Tx) (map[string]bool, error) {
+	busy := map[string]bool{}
+	jobs, err := tx.Jobs(store.JobQuery{Statuses: unfinished})
+	for _, j := range jobs {
+		busy[machineOf(j.ID)] = true
 	}
 	return busy, err
 }
@@ -168,9 +175,8 @@ func (c *Collector) uploads(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		wanted := true
-		err = errors.Join(err, c.World.Store.View(ctx, func(tx store.Tx) error {
-			n, err := tx.Count(store.Query{Kind: domain.KindSnapshot, Names: []string{id}, States: []domain.State{domain.SnapshotPending, domain.SnapshotSealing}})
-			wanted = n > 0 || err != nil
+		err = errors.Join(err, c.World.Store.View(ctx, func(tx store.Tx) (err error) {
+			wanted, err = takesBlocks(tx, id)
 			return err
 		}))
 		if !wanted {
@@ -178,6 +184,12 @@ func (c *Collector) uploads(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// takesBlocks tells whether an upload is still wanted.
+func takesBlocks(tx store.Tx, id string) (bool, error) {
+	n, err := tx.Count(store.Query{Kind: domain.KindSnapshot, Names: []string{id}, States: []domain.State{domain.SnapshotPending, domain.SnapshotSealing}})
+	return n > 0 || err != nil, err
 }
 
 // disks removes sealed disks without a user. Sealing is held off meanwhile: a
@@ -198,13 +210,8 @@ func (c *Collector) disks(ctx context.Context) error {
 func (c *Collector) disk(ctx context.Context, d disk.Digest) error {
 	key := domain.DiskKey(d.String())
 	used := true
-	look := func(tx store.Tx) error {
-		users, err := tx.Referrers(key)
-		if err != nil {
-			return err
-		}
-		sealing, err := tx.Jobs(store.JobQuery{Workflow: domain.FlowSnapshotSeal, Statuses: []domain.JobStatus{domain.JobRunning, domain.JobQueued, domain.JobUndoing}})
-		used = len(users)+len(sealing) > 0
+	look := func(tx store.Tx) (err error) {
+		used, err = inUse(tx, key)
 		return err
 	}
 	if err := c.World.Store.View(ctx, look); err != nil || used {
@@ -220,8 +227,22 @@ func (c *Collector) disk(ctx context.Context, d disk.Digest) error {
 		return err
 	}
 	c.Log.Info("removing a disk nobody uses", "disk", d.String())
+	if err := c.World.point("row-deleted"); err != nil {
+		return err
+	}
 	if err := c.World.Disks.Remove(ctx, d); err != nil && !fault.Is(err, fault.InUse) {
 		return err
 	}
 	return nil
+}
+
+// inUse tells whether somebody refers to a disk, or may do so soon: a disk that
+// was sealed and not yet recorded has no user.
+func inUse(tx store.Tx, key domain.Key) (bool, error) {
+	users, err := tx.Referrers(key)
+	if err != nil || len(users) > 0 {
+		return true, err
+	}
+	sealing, err := tx.Jobs(store.JobQuery{Workflow: domain.FlowSnapshotSeal, Statuses: []domain.JobStatus{domain.JobRunning, domain.JobQueued, domain.JobUndoing}})
+	return len(sealing) > 0, err
 }

@@ -12,3 +12,14 @@ const (
 	Gap  = gap
 	Tick = tick
 )
+
+// CrashAt makes the world die at a point: from there on every point fails.
+func (w *World) CrashAt(point string, err error) {
+	dead := false
+	w.crash = func(p string) error {
+		if dead = dead || p == point; dead {
+			return err
+		}
+		return nil
+	}
+}

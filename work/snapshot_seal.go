@@ -35,8 +35,11 @@ func (w *World) sealDisk(ctx context.Context, r *Run, s *sealState) error {
 	if err != nil {
 		return err
 	}
+	if err := w.point("sealed"); err != nil {
+		return err
+	}
 	s.Digest, s.Bytes, s.Data = sealed.Digest.String(), sealed.SizeBytes, sealed.DataBytes
-	return w.Store.Update(ctx, func(tx store.Tx) error {
+	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		d := &domain.Disk{SizeBytes: s.Bytes, DataBytes: s.Data}
 		d.Key = domain.DiskKey(s.Digest)
 		if err := tx.Insert(d); err != nil && !fault.Is(err, fault.Exists) {
@@ -44,6 +47,7 @@ func (w *World) sealDisk(ctx context.Context, r *Run, s *sealState) error {
 		}
 		return tx.Refer(key, d.Key)
 	})
+	return errors.Join(err, w.point("recorded"))
 }
 
 func (w *World) sealFailed(ctx context.Context, r *Run, _ *sealState) error {

@@ -32,6 +32,15 @@ type World struct {
 	// sealing is held shared while a disk is sealed and recorded, and alone
 	// while unused disks are removed: between the two a disk has no user.
 	sealing sync.RWMutex
+
+	crash func(point string) error // tests only: fails where a crash is simulated
+}
+
+func (w *World) point(name string) error {
+	if w.crash == nil {
+		return nil
+	}
+	return w.crash(name)
 }
 
 // BootLimits is how long a guest may take. Zero values take defaults that

@@ -193,6 +193,9 @@ func imageShape(m *domain.AMI) aws.Image {
 		CreationDate: new(m.Created.Format("2006-01-02T15:04:05.000Z")), Tags: tagList(m.Tags), UsageOperation: new(usage(m)),
 		SourceImageId: convert.Opt(m.SourceAMI), SourceImageRegion: convert.Opt(m.SourceRegion),
 	}
+	if m.Problem != "" {
+		out.StateReason = &aws.StateReason{Code: new("Server.InternalError"), Message: new(m.Problem)}
+	}
 	for _, d := range m.Mappings {
 		out.BlockDeviceMappings = append(out.BlockDeviceMappings, aws.BlockDeviceMapping{DeviceName: new(d.Device), Ebs: &aws.EbsBlockDevice{
 			SnapshotId: convert.Opt(d.SnapshotID), VolumeSize: new(d.SizeGiB), VolumeType: new(d.VolumeType), Encrypted: new(d.Encrypted),
