@@ -67,7 +67,7 @@ func Apps(ctx context.Context, exe, path string, apps []facts.App) ([]facts.AppS
 
 // finder is a file system of the disk that can be asked for files.
 type finder interface {
-	// find tells whether the path exists; fs.ErrNotExist otherwise.
+	// has tells whether the path exists; fs.ErrNotExist otherwise.
 	has(path string) error
 	// file opens a file for reading.
 	file(path string) (io.ReaderAt, int64, error)

@@ -96,7 +96,7 @@ func (x *windowsReader) letters(h *regf.Hive, all []facts.Partition) error {
 		if !ok || len(letter) != 2 {
 			continue
 		}
-		match := func(facts.Partition) bool { return false }
+		var match func(facts.Partition) bool
 		switch {
 		case len(v.Data) == 24 && bytes.HasPrefix(v.Data, []byte("DMIO:ID:")):
 			id := guid(v.Data[8:])

@@ -54,6 +54,13 @@ func page() []byte {
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 		}
 	}
+	b.WriteString("\n## Applications\n\nAsked of each entry of AppCatalogConfig when an image is imported: *block* on a Windows disk, *warning* on others.\n" +
+		"Paths are looked up in any case of letters; C: is the volume of Windows, and there is no other drive.\n\n" +
+		"| rule | asked | found by |\n|---|---|---|\n" +
+		"| `application-path` | The program is on the disk. | AbsoluteAppPath |\n" +
+		"| `application-type` | It is an .exe or .bat file. | AbsoluteAppPath, Windows disks |\n" +
+		"| `application-icon` | The icon is on the disk and is a PNG, JPEG, BMP or ICO file of at most 256 × 256 pixels. | AbsoluteIconPath; without one, the icon in the program is taken |\n" +
+		"| `application-manifest` | The prewarm manifest is on the disk, and so is every file it names. | AbsoluteManifestPath, one path a line |\n")
 	return b.Bytes()
 }
 
