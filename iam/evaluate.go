@@ -75,9 +75,12 @@ func EvaluateAnywhere(policies []*Policy, r Request) Decision {
 func decide(policies []*Policy, r Request, about func(statement, string) bool) Decision {
 	d := Decision{Policy: -1, Statement: -1}
 	r.Action = strings.ToLower(r.Action)
-	ctx := foldContext(r.Context)
+	var ctx map[string][]string
 	for i, p := range policies {
 		for j, s := range p.statements {
+			if ctx == nil && len(s.conditions) > 0 { // most policies have none
+				ctx = foldContext(r.Context)
+			}
 			if !s.deny && d.Effect == Allow || !about(s, r.Resource) || !s.applies(r, ctx) {
 				continue
 			}

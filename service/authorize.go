@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,7 @@ type powers struct {
 	session  []*iam.Policy // limits of the session, where scoped
 	scoped   bool
 	facts    map[string][]string // condition keys about the caller
+	asks     bool                // some policy has a condition
 	asksTags bool                // some policy wants the tags of resources
 }
 
@@ -110,6 +112,7 @@ func (s *Service) powers(tx store.Tx, c domain.Caller) (*powers, error) {
 	}
 	for _, all := range [][]*iam.Policy{p.policies, p.session} {
 		for _, one := range all {
+			p.asks = p.asks || one.Asks("")
 			p.asksTags = p.asksTags || one.Asks("aws:resourcetag/", "ec2:resourcetag/", "iam:resourcetag/")
 		}
 	}
@@ -151,14 +154,9 @@ func (p *powers) decide(tx store.Tx, check Check, resource string, keys map[stri
 	if err != nil {
 		return verdict{}, err
 	}
-	now := tx.Now()
-	have := map[string][]string{
-		"aws:CurrentTime": {now.Format(time.RFC3339)}, "aws:EpochTime": {strconv.FormatInt(now.Unix(), 10)},
-	}
-	for _, m := range []map[string][]string{p.facts, keys, tags, check.Keys} {
-		for k, v := range m {
-			have[k] = v
-		}
+	var have map[string][]string
+	if p.asks {
+		have = p.context(tx.Now(), keys, tags, check.Keys)
 	}
 	r := iam.Request{Principal: iam.Principal{AWS: p.caller.ARN}, Action: check.Action, Resource: arn, Context: have}
 	d := iam.Evaluate(p.policies, r)
@@ -173,6 +171,18 @@ func (p *powers) decide(tx store.Tx, check Check, resource string, keys map[stri
 		}
 	}
 	return verdict{allowed: true}, nil
+}
+
+// context puts the condition keys of a check together; later ones win.
+func (p *powers) context(now time.Time, more ...map[string][]string) map[string][]string {
+	have := map[string][]string{
+		"aws:CurrentTime": {now.Format(time.RFC3339)}, "aws:EpochTime": {strconv.FormatInt(now.Unix(), 10)},
+	}
+	maps.Copy(have, p.facts)
+	for _, m := range more {
+		maps.Copy(have, m)
+	}
+	return have
 }
 
 // look completes the ARN of something in IAM, which has a path that requests do

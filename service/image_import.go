@@ -48,7 +48,11 @@ func (s *Service) ImportImage(ctx context.Context, c domain.Caller, in Import) (
 		img.AgentPolicy = "CURRENT_LATEST"
 	}
 	img.Key = c.Key(domain.KindImage, in.Name)
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
+	run := s.Store.Update
+	if in.DryRun { // ends before anything is written
+		run = s.Store.View
+	}
+	err := run(ctx, func(tx store.Tx) error {
 		if err := s.checkImageName(tx, c, in.Name); err != nil {
 			return err
 		}

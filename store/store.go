@@ -9,6 +9,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"slipway/domain"
@@ -135,13 +136,26 @@ func List[T any, P interface {
 	domain.Noun
 }](tx Tx, q Query) ([]P, error) {
 	var out []P
+	// A page at a time: one allocation, not one for each.
+	var room []T
 	err := tx.Query(q, func(r Row) (bool, error) {
-		n := P(new(T))
+		if len(room) == 0 {
+			n := min(max(len(out), 1), listRoom)
+			if q.Limit > 0 {
+				n = min(q.Limit-len(out), listRoom)
+			}
+			room = make([]T, n)
+			out = slices.Grow(out, n)
+		}
+		n := P(&room[0])
 		if err := r.Decode(n); err != nil {
 			return false, err
 		}
-		out = append(out, n)
+		out, room = append(out, n), room[1:]
 		return true, nil
 	})
 	return out, err
 }
+
+// listRoom bounds what List allocates ahead.
+const listRoom = 32

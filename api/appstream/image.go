@@ -51,9 +51,9 @@ func (a api) describeImages(ctx context.Context, c *wire.Call, in *aws.DescribeI
 	if err != nil {
 		return nil, err
 	}
-	out := &aws.DescribeImagesResult{Images: []aws.Image{}, NextToken: convert.Token(next)}
-	for _, i := range imgs {
-		out.Images = append(out.Images, *a.imageShape(i))
+	out := &aws.DescribeImagesResult{Images: make([]aws.Image, len(imgs)), NextToken: convert.Token(next)}
+	for n, i := range imgs {
+		a.fillImage(&out.Images[n], i)
 	}
 	return out, nil
 }
@@ -66,13 +66,27 @@ func (a api) deleteImage(ctx context.Context, c *wire.Call, in *aws.DeleteImageR
 	return &aws.DeleteImageResult{Image: a.imageShape(img)}, nil
 }
 
+// What every image of ours says; nobody changes an answer.
+var (
+	always, never             = true, false
+	yes, no, disabled, latest = "TRUE", "FALSE", "DISABLED", "TRUE"
+)
+
 func (a api) imageShape(i *domain.Image) *aws.Image {
-	out := &aws.Image{
-		Name: new(i.Key.Name), Arn: new(domain.ImageARN(i.Key)), DisplayName: convert.Opt(i.DisplayName),
-		Description: convert.Opt(i.Description), State: new(string(i.State)), Visibility: new(i.Visibility),
-		ImageType: new(i.Type), Platform: convert.Opt(i.Platform), CreatedTime: new(i.Created),
-		ImageBuilderSupported: new(true), ImageSharedWithOthers: new("FALSE"), ManagedSoftwareIncluded: new(false),
-		DynamicAppProvidersEnabled: new("DISABLED"), LatestAppstreamAgentVersion: new("TRUE"),
+	out := new(aws.Image)
+	a.fillImage(out, i)
+	return out
+}
+
+// fillImage describes an image. The shape points into it rather than at copies:
+// a page has hundreds of members, and they were most of what a read costs.
+func (a api) fillImage(out *aws.Image, i *domain.Image) {
+	*out = aws.Image{
+		Name: &i.Key.Name, Arn: new(domain.ImageARN(i.Key)), DisplayName: convert.Set(&i.DisplayName),
+		Description: convert.Set(&i.Description), State: (*string)(&i.State), Visibility: &i.Visibility,
+		ImageType: &i.Type, Platform: convert.Set(&i.Platform), CreatedTime: &i.Created,
+		ImageBuilderSupported: &always, ImageSharedWithOthers: &no, ManagedSoftwareIncluded: &never,
+		DynamicAppProvidersEnabled: &disabled, LatestAppstreamAgentVersion: &latest,
 		SupportedInstanceFamilies: i.Families,
 	}
 	switch {
@@ -81,31 +95,34 @@ func (a api) imageShape(i *domain.Image) *aws.Image {
 			out.ImagePermissions = permissionShape(p)
 		}
 	case len(i.Shares) > 0:
-		out.ImageSharedWithOthers = new("TRUE")
+		out.ImageSharedWithOthers = &yes
 	}
 	out.PublicBaseImageReleasedDate = i.Released
-	out.AppstreamAgentVersion = convert.Opt(i.AgentVersion)
+	out.AppstreamAgentVersion = convert.Set(&i.AgentVersion)
 	if i.Reason != nil {
 		out.StateChangeReason = &aws.ImageStateChangeReason{Code: convert.Opt(i.Reason.Code), Message: convert.Opt(i.Reason.Message)}
 	}
 	for _, e := range i.Errors {
 		out.ImageErrors = append(out.ImageErrors, aws.ResourceError{ErrorCode: new(e.Code), ErrorMessage: new(e.Message), ErrorTimestamp: new(e.At)})
 	}
-	for _, app := range i.Catalog {
-		out.Applications = append(out.Applications, aws.Application{
-			Name: new(app.Name), DisplayName: new(orName(app)), LaunchPath: new(app.Path),
-			LaunchParameters: convert.Opt(app.Parameters), WorkingDirectory: convert.Opt(app.WorkingDirectory),
-			IconURL: convert.Opt(a.svc.Config.Icons.URL(app.Icon)), Enabled: new(true), Platforms: platforms(i.Platform), CreatedTime: new(i.Created),
-		})
+	if len(i.Catalog) > 0 {
+		out.Applications = make([]aws.Application, len(i.Catalog))
 	}
-	return out
+	for n := range i.Catalog {
+		app := &i.Catalog[n]
+		out.Applications[n] = aws.Application{
+			Name: &app.Name, DisplayName: orName(app), LaunchPath: &app.Path,
+			LaunchParameters: convert.Set(&app.Parameters), WorkingDirectory: convert.Set(&app.WorkingDirectory),
+			IconURL: convert.Opt(a.svc.Config.Icons.URL(app.Icon)), Enabled: &always, Platforms: platforms(i.Platform), CreatedTime: &i.Created,
+		}
+	}
 }
 
-func orName(a domain.Application) string {
+func orName(a *domain.Application) *string {
 	if strings.TrimSpace(a.DisplayName) != "" {
-		return a.DisplayName
+		return &a.DisplayName
 	}
-	return a.Name
+	return &a.Name
 }
 
 func platforms(p string) []string {

@@ -97,6 +97,15 @@ func Opt[T comparable](v T) *T {
 	return &v
 }
 
+// Set is Opt without a copy: the member is what v points at.
+func Set[T comparable](v *T) *T {
+	var zero T
+	if *v == zero {
+		return nil
+	}
+	return v
+}
+
 // Token makes the opaque token of a page that goes on after a position.
 func Token(after string) *string {
 	if after == "" {

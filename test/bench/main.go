@@ -1,7 +1,7 @@
 // Command bench measures, in one run on one disk of this machine, what Slipway
 // adds to what the machine needs anyway, and prints it as a table with goals:
 //
-//	make bench           go run ./test/bench [--only push,pull,import,boot,start,memory]
+//	make bench           go run ./test/bench [--only memory,import,push,boot,start,reads]
 //
 // Everything is a ratio or a time of this run; caches are neither dropped nor
 // warmed beyond what the order of the measurements does to both sides. A goal
@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -30,10 +31,14 @@ type bench struct {
 	dir    string
 	guest  string // a disk that boots; "" when there is none
 	rounds int
-	srv    *server.Server
-	c      *server.Clients
-	role   string
-	table  table
+
+	readTime time.Duration
+	sizes    []int // of stores that are read
+
+	srv   *server.Server
+	c     *server.Clients
+	role  string
+	table table
 }
 
 func main() {
@@ -47,10 +52,12 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	only := flag.String("only", "", "measure only these: start, import, push, memory, boot")
+	only := flag.String("only", "", "measure only these: memory, import, push, boot, start, reads")
 	rounds := flag.Int("rounds", 3, "how often to measure each; the median counts")
 	guest := flag.String("disk", os.Getenv("SLIPWAY_GUEST_DISK"), "a raw disk that boots; made when empty")
 	in := flag.String("dir", os.TempDir(), "where to work: the disk that is measured")
+	readTime := flag.Duration("read-time", 3*time.Second, "how long each measurement of requests takes")
+	images := flag.String("images", "100,10000,100000", "numbers of images that reads are measured with")
 	serve := flag.String("serve", "", "further arguments of serve, separated by spaces")
 	flag.Parse()
 
@@ -63,7 +70,14 @@ func run(ctx context.Context) (err error) {
 			err = e
 		}
 	}()
-	b := &bench{ctx: ctx, dir: dir, guest: *guest, rounds: *rounds}
+	b := &bench{ctx: ctx, dir: dir, guest: *guest, rounds: *rounds, readTime: *readTime}
+	for n := range strings.SplitSeq(*images, ",") {
+		size, err := strconv.Atoi(n)
+		if err != nil {
+			return err
+		}
+		b.sizes = append(b.sizes, size)
+	}
 	if b.bin, err = server.Build(ctx, dir); err != nil {
 		return err
 	}
@@ -83,7 +97,7 @@ func run(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name string
 		f    func() error
-	}{{"memory", b.idle}, {"import", b.imports}, {"push", b.transfers}, {"boot", b.boots}, {"start", b.starts}} {
+	}{{"memory", b.idle}, {"import", b.imports}, {"push", b.transfers}, {"boot", b.boots}, {"start", b.starts}, {"reads", b.reads}} {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), part.name) {
 			continue
 		}
