@@ -46,6 +46,13 @@ func noteRules() []Rule {
 				}
 				return hit{found: "The boot loader has no signature of a known authority; it does not start under Secure Boot.", where: strings.Join(f.ESP.Loaders, ", ")}
 			}},
+		{Code: "gpu-driver", Text: "A driver for GPUs is installed.", Detect: "services nvlddmkm (NVIDIA GRID) and amdkmdag", Remedy: "Install the NVIDIA GRID driver if the image is for graphics instances; others need none.", Source: importPage,
+			AWS: Info, check: func(f *facts.Facts) hit {
+				if !server(f) || f.Windows.Has(facts.GPUDriver) {
+					return hit{}
+				}
+				return hit{found: "No driver for GPUs is installed; graphics instances would stream without one."}
+			}},
 		{Code: "foreign-guest-tools", Text: "No guest tools of another hypervisor are left.", Detect: `services VMTools, VBoxService; directories below C:\Program Files`,
 			Remedy: "Uninstall them in the source machine before the export.", Source: ownAdvice, AWS: Info, Open: Info, check: func(f *facts.Facts) hit {
 				for _, fact := range []string{facts.VMwareTools, facts.VirtualBox} {
