@@ -64,6 +64,9 @@ func packed() []*File {
 	add("good.qcow2.gz", "", "a disk", gz(disk))
 	add("good.qcow2.zst", "", "a disk", zst(disk))
 	add("good.qcow2.xz", "", "a disk", xzed(disk))
+	add("good-tiny.qcow2.gz", "", "a small disk", gz(tiny()))
+	add("good-tiny.qcow2.zst", "", "a small disk", zst(tiny()))
+	add("good-tiny.qcow2.xz", "", "a small disk", xzed(tiny()))
 	add("good.raw.gz", "", "a disk", gz(noise(3<<20, 1)))
 	add("good.ova.xz", "", "a disk", xzed(pack(entry{name: "box.ovf", data: ovfFor("disk.vmdk")}, entry{name: "disk.vmdk", data: stream()})))
 	for name, b := range map[string]image{"gz": gz(backing("/etc/passwd")), "zst": zst(backing("/etc/passwd")), "xz": xzed(backing("/etc/passwd"))} {
