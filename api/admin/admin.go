@@ -74,6 +74,7 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("POST", "/keys", "CreateKey", h.createKey)
 	route("POST", "/keys/{id}/rotate", "RotateKey", h.rotateKey)
 	route("POST", "/keys/{id}/disable", "DisableKey", h.disableKey)
+	diskRoutes(h, route)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, r, nil, fault.New(fault.NotFound, "The admin API has no %s %s.", r.Method, r.URL.Path))
 	})

@@ -17,6 +17,8 @@ type Operator struct {
 	List  func(ctx context.Context) ([]adminapi.Machine, error)
 	Steps func(workflow string) int
 	Trail *audit.Log
+	// Keeper knows the files behind disks.
+	Keeper Keeper
 }
 
 func (o Operator) Machines(ctx context.Context) ([]adminapi.Machine, error) { return o.List(ctx) }

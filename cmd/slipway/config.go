@@ -41,6 +41,7 @@ type ServeConfig struct {
 	Limits         throttle.Limits
 	AuditKeep      int    // days
 	CacheMB        int    // about how much of the store is kept decoded in memory
+	ScrubRate      int64  // MiB a second that sealed disks are verified at; 0: only when asked
 	LogLevel       string // debug, info, warn, error
 	LogFormat      string // text or json
 }
@@ -50,7 +51,7 @@ func DefaultServeConfig() ServeConfig {
 	return ServeConfig{
 		DataDir: defaultDataDir(), Listen: "127.0.0.1:4580", Account: "123456789012",
 		Region: "us-east-1", Compute: "qemu", FakeBootTime: 5 * time.Second,
-		ImportRules: "aws", LogLevel: "info", LogFormat: "text", Limits: throttle.Default, AuditKeep: 90, CacheMB: sqlite.DefaultCacheBytes >> 20,
+		ImportRules: "aws", LogLevel: "info", LogFormat: "text", Limits: throttle.Default, AuditKeep: 90, ScrubRate: 8, CacheMB: sqlite.DefaultCacheBytes >> 20,
 	}
 }
 
@@ -126,6 +127,8 @@ func (c *ServeConfig) validateReach() error {
 		return &usageError{msg: "--audit-days must be at least 1"}
 	case c.CacheMB < 1:
 		return &usageError{msg: "--read-cache must be at least 1"}
+	case c.ScrubRate < 0 || c.ScrubRate > 1<<20:
+		return &usageError{msg: "--scrub-rate must be from 0 to 1048576 MiB a second; 0 is no scrubbing"}
 	case c.Limits.Reads < 0 || c.Limits.Writes < 0:
 		return &usageError{msg: "--throttle-reads and --throttle-writes must not be negative; 0 is no limit"}
 	case c.PublicURL == "":
@@ -198,6 +201,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.Float64Var(&c.Limits.Writes, "throttle-writes", c.Limits.Writes, "writing `calls` a second for each account and service; 0: no limit")
 			fs.IntVar(&c.AuditKeep, "audit-days", c.AuditKeep, "keep the audit log for so many `days`")
 			fs.IntVar(&c.CacheMB, "read-cache", c.CacheMB, "keep about so many `megabytes` of what is read in memory")
+			fs.Int64Var(&c.ScrubRate, "scrub-rate", c.ScrubRate, "verify all sealed disks once a week, reading so many `MiB` a second; 0: only when asked")
 			fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "log from this `level` up: debug, info, warn, error")
 			fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "log in this `form`: text or json")
 			return func(ctx context.Context, args []string, io streams) error {

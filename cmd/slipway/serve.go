@@ -59,6 +59,8 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	collector := &work.Collector{World: world, Log: log}
 	collector.Start(ctx)
 	defer collector.Stop()
+	keeper := startKeeper(ctx, c, world, log)
+	defer keeper.stop()
 
 	trail, err := audit.Open(audit.Options{Dir: filepath.Join(c.DataDir, "audit"), Keep: c.AuditKeep, Now: time.Now, NewID: domain.RandomIDs.UUID, Log: log})
 	if err != nil {
@@ -73,8 +75,8 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err := syncCatalogue(ctx, c, svc); err != nil {
 		return err
 	}
-	figures := metrics.New(gauges(svc, world)...)
-	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail}, figures, pictureHandler(c.DataDir, pictures), st, log)
+	figures := metrics.New(append(gauges(svc, world), keeper.gauges()...)...)
+	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail, Keeper: keeper}, figures, pictureHandler(c.DataDir, pictures), st, log)
 	handler := newHandler(c, st, svc, own, after(trail, figures), log)
 	ln, err := listen(c)
 	if err != nil {

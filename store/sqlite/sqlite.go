@@ -37,8 +37,10 @@ type Options struct {
 	Checked bool
 }
 
+// File is the name of the database in the data directory.
+const File = "slipway.db"
+
 const (
-	fileName = "slipway.db"
 	lockName = "slipway.lock"
 )
 
@@ -81,7 +83,7 @@ func Open(dir string, opts Options) (store.Store, error) {
 	}
 	d := &db{opts: opts, lock: lock, closing: make(chan struct{}), changed: make(chan struct{}), cache: newCache(opts.CacheBytes), era: newEra(0),
 		writer: make(chan *session, 1), readers: make(chan *session, opts.Readers)}
-	if err := d.open(filepath.Join(dir, fileName)); err != nil {
+	if err := d.open(filepath.Join(dir, File)); err != nil {
 		return nil, errors.Join(err, d.release())
 	}
 	return d, nil
