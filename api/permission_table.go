@@ -111,7 +111,7 @@ var permissions = map[string]map[string]string{
 	},
 	"ec2": {
 		"CancelExportTask":              "export-image-task/${ExportTaskId}",
-		"CancelImportTask":              "import-image-task/${ImportTaskId}",
+		"CancelImportTask":              "@${ImportTaskId}",
 		"CopyImage":                     "image/*",
 		"CopySnapshot":                  "snapshot/*",
 		"CreateImage":                   "instance/${InstanceId} image/*",

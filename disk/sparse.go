@@ -22,6 +22,25 @@ const (
 	fallocPunchHole = 2 // FALLOC_FL_PUNCH_HOLE
 )
 
+// WriteSparse writes b but for its stretches of zeros, into a file that reads as
+// zeros there.
+func WriteSparse(w io.WriterAt, b []byte, off int64) error {
+	const hole = 64 << 10 // the smallest stretch that is left out
+	for start := 0; start < len(b); {
+		end := start
+		for end < len(b) && !isZero(b[end:min(len(b), end+hole)]) {
+			end = min(len(b), end+hole)
+		}
+		if end > start {
+			if _, err := w.WriteAt(b[start:end], off+int64(start)); err != nil {
+				return err
+			}
+		}
+		start = end + hole
+	}
+	return nil
+}
+
 func isZero(b []byte) bool { return bytes.Equal(b, zeroBlock[:len(b)]) }
 
 // punch frees [off, off+n) of f; it reads as zeros afterwards. File systems

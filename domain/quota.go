@@ -18,6 +18,9 @@ const (
 	QuotaPublicAMIs    = "ec2/public-amis"
 	QuotaAMIShares     = "ec2/ami-shares"
 	QuotaSnapshots     = "ebs/snapshots"
+	QuotaImportImages  = "ec2/import-image-tasks"
+	QuotaImportSnaps   = "ec2/import-snapshot-tasks"
+	QuotaExportImages  = "ec2/export-image-tasks"
 	QuotaVPCs          = "vpc/vpcs"
 	QuotaSubnets       = "vpc/subnets-per-vpc"
 	QuotaSecurityGroup = "vpc/security-groups"
@@ -30,6 +33,9 @@ var Quotas = []Quota{
 	{QuotaImageCopies, "Concurrent image copies per destination Region", "", 2, false},
 	{QuotaImageShares, "Accounts an image is shared with", "", 100, false},
 	{QuotaSnapshots, "Snapshots per Region", "L-309BACF6", 100000, true},
+	{QuotaImportImages, "Concurrent ImportImage tasks", "", 20, true},
+	{QuotaImportSnaps, "Concurrent ImportSnapshot tasks", "", 20, true},
+	{QuotaExportImages, "Concurrent ExportImage tasks", "", 20, true},
 	{QuotaAMIShares, "Accounts an AMI is shared with", "", 1000, true},
 	{QuotaAMIs, "AMIs per Region", "L-B665C33B", 50000, true},
 	{QuotaPublicAMIs, "Public AMIs per Region", "L-0E3CBAB9", 5, true},

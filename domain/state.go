@@ -56,6 +56,10 @@ var Machines = map[Kind]*Machine{
 	KindAMI:      AMIMachine,
 	KindImage:    ImageMachine,
 	KindExport:   ExportMachine,
+
+	KindImportImage:    taskMachine(KindImportImage),
+	KindImportSnapshot: taskMachine(KindImportSnapshot),
+	KindExportImage:    taskMachine(KindExportImage),
 }
 
 // InitialState is the state a new resource of kind k is born in; "" for nouns

@@ -22,6 +22,9 @@ var TagKinds = []TagKind{
 	{KindSecurityGroup, "ec2", "security-group", "sg-", func() Tagged { return new(SecurityGroup) }},
 	{KindSnapshot, "ec2", "snapshot", "snap-", func() Tagged { return new(Snapshot) }},
 	{KindSubnet, "ec2", "subnet", "subnet-", func() Tagged { return new(Subnet) }},
+	{KindImportImage, "ec2", "import-image-task", "import-ami-", func() Tagged { return new(ImportTask) }},
+	{KindImportSnapshot, "ec2", "import-snapshot-task", "import-snap-", func() Tagged { return new(ImportTask) }},
+	{KindExportImage, "ec2", "export-image-task", "export-ami-", func() Tagged { return new(ExportImageTask) }},
 	{KindVPC, "ec2", "vpc", "vpc-", func() Tagged { return new(VPC) }},
 }
 

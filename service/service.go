@@ -35,6 +35,8 @@ type Config struct {
 	ExportHours int
 	// Icons signs the addresses of applications' icons; nil: they have none.
 	Icons *Icons
+	// Transfers is where EC2 tasks may read and write disks.
+	Transfers Transfers
 }
 
 // Blocks is the block data behind EBS snapshots: uploads that take blocks of

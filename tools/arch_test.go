@@ -14,7 +14,7 @@ var arrows = map[string][]string{
 	"cmd":     {"..."},
 	"api":     {"wire/...", "domain", "fault", "service"},
 	"service": {"domain", "fault", "store", "iam", "disk/facts", "disk/rules"},
-	"work":    {"domain", "fault", "store", "compute", "compute/rfb", "disk", "disk/facts", "disk/rules"},
+	"work":    {"domain", "fault", "store", "compute", "compute/rfb", "disk", "disk/convert", "disk/facts", "disk/gate", "disk/rules"},
 	"stream":  {"domain", "fault", "store", "compute", "compute/rfb", "service"},
 	"store":   {"domain", "fault"},
 	"compute": {"fault"},

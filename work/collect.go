@@ -83,7 +83,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.overlays(ctx, busy), c.idleUploads(ctx), c.uploads(ctx), c.disks(ctx))
+	return errors.Join(c.overlays(ctx, busy), c.idleUploads(ctx), c.uploads(ctx), c.disks(ctx), c.transfers(ctx))
 }
 
 // machines destroys those that belong to no job that has not ended, and tells

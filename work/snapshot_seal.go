@@ -28,7 +28,11 @@ func (w *World) snapshotSeal() Workflow {
 }
 
 func (w *World) sealDisk(ctx context.Context, r *Run, s *sealState) error {
-	key := r.Job().Subject
+	return w.sealUpload(ctx, r, r.Job().Subject, s)
+}
+
+// sealUpload seals the upload of a snapshot and records the disk as its.
+func (w *World) sealUpload(ctx context.Context, r *Run, key domain.Key, s *sealState) error {
 	w.sealing.RLock()
 	defer w.sealing.RUnlock()
 	sealed, err := w.Disks.Seal(ctx, key.Name, func(done, total int64) { r.Progress(done, total, "sealing") })

@@ -8,6 +8,7 @@ import (
 
 	"slipway/compute"
 	"slipway/disk"
+	"slipway/disk/convert"
 	"slipway/disk/facts"
 	"slipway/disk/rules"
 	"slipway/domain"
@@ -26,9 +27,14 @@ type World struct {
 	Rules   rules.Set
 	IDs     domain.IDs
 	Clock   domain.Clock
-	DataDir string // evidence is kept below it
-	Boot    BootLimits
-	Slots   *Slots // how many guests may run at once
+	DataDir string             // evidence is kept below it
+	Convert *convert.Converter // nil: one that says nothing
+	Objects Objects            // where disks come from and go to; nil: nowhere
+	// ImportDir is the directory whose files may be read and written so; "" for
+	// none.
+	ImportDir string
+	Boot      BootLimits
+	Slots     *Slots // how many guests may run at once
 	// sealing is held shared while a disk is sealed and recorded, and alone
 	// while unused disks are removed: between the two a disk has no user.
 	sealing sync.RWMutex
@@ -75,7 +81,7 @@ func (l BootLimits) filled(accel string) BootLimits {
 
 // Flows is every workflow.
 func (w *World) Flows() []Workflow {
-	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport(), w.imageCopy()}
+	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport(), w.imageCopy(), w.importDisk(), w.exportDisk()}
 }
 
 // evidenceDir is where an image's screenshots and logs are kept.

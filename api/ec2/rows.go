@@ -45,6 +45,14 @@ func Rows(s *service.Service) []convert.Row {
 		convert.On(aws.OpModifyImageAttribute, a.modifyImageAttribute, nil),
 		convert.On(aws.OpModifySnapshotAttribute, a.modifySnapshotAttribute, nil),
 		convert.On(aws.OpResetImageAttribute, a.resetImageAttribute, nil),
+		convert.On(aws.OpImportImage, a.importImage, nil),
+		convert.On(aws.OpImportSnapshot, a.importSnapshot, nil),
+		convert.On(aws.OpDescribeImportImageTasks, a.describeImportImageTasks, nil),
+		convert.On(aws.OpDescribeImportSnapshotTasks, a.describeImportSnapshotTasks, nil),
+		convert.On(aws.OpCancelImportTask, a.cancelImportTask, nil),
+		convert.On(aws.OpExportImage, a.exportImage, nil),
+		convert.On(aws.OpDescribeExportImageTasks, a.describeExportImageTasks, nil),
+		convert.On(aws.OpCancelExportTask, a.cancelExportTask, nil),
 	}
 }
 

@@ -33,7 +33,11 @@ type ServeConfig struct {
 	ImportRules    string        // "aws" or "open"
 	DevCredentials bool          // any access key is the default account, unverified
 	PublicImages   string        // JSON file with public base images; "" leaves the catalogue as it is
-	TLSCert        string        // PEM files; "" for plain HTTP
+	ImportDir      string        // whose files ImportImage may read and ExportImage may write; "" for none
+	S3Endpoint     string        // S3-compatible service of their buckets; "" for none
+	S3KeyFile      string        // ID:SECRET
+	S3Region       string
+	TLSCert        string // PEM files; "" for plain HTTP
 	TLSKey         string
 	TLSSelfSigned  bool   // make a certificate in the data directory and use it
 	PublicURL      string // origin of every URL handed out; "" is the listening address
@@ -51,7 +55,7 @@ func DefaultServeConfig() ServeConfig {
 	return ServeConfig{
 		DataDir: defaultDataDir(), Listen: "127.0.0.1:4580", Account: "123456789012",
 		Region: "us-east-1", Compute: "qemu", FakeBootTime: 5 * time.Second,
-		ImportRules: "aws", LogLevel: "info", LogFormat: "text", Limits: throttle.Default, AuditKeep: 90, ScrubRate: 8, CacheMB: sqlite.DefaultCacheBytes >> 20,
+		ImportRules: "aws", S3Region: "us-east-1", LogLevel: "info", LogFormat: "text", Limits: throttle.Default, AuditKeep: 90, ScrubRate: 8, CacheMB: sqlite.DefaultCacheBytes >> 20,
 	}
 }
 
@@ -96,6 +100,9 @@ func (c *ServeConfig) Validate() error {
 			"listen on 127.0.0.1 or leave --dev-credentials out", c.Listen)}
 	}
 	if err := c.validateReach(); err != nil {
+		return err
+	}
+	if err := c.validateTransfers(); err != nil {
 		return err
 	}
 	for _, e := range []error{
@@ -189,6 +196,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.StringVar(&c.ImportRules, "import-rules", c.ImportRules, "what may be imported, as `rules`: aws (what AWS takes) or open (also Linux guests and more, and says what was waived)")
 			fs.BoolVar(&c.DevCredentials, "dev-credentials", false, "accept any access key, unchecked, as the default account; loopback only")
 			fs.StringVar(&c.PublicImages, "public-images", "", "read the catalogue of public base images from this JSON `file`")
+			c.transferFlags(fs)
 			fs.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
 			fs.StringVar(&c.TLSKey, "tls-key", "", "the certificate's key, a PEM `file`")
 			fs.BoolVar(&c.TLSSelfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made in the data directory; slipway env tells clients to trust it")

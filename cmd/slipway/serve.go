@@ -71,7 +71,8 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures}}
+	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures,
+		Transfers: service.Transfers{Bucket: c.S3Endpoint != "", Dir: c.ImportDir}}}
 	if err := syncCatalogue(ctx, c, svc); err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func gauges(svc *service.Service, w *work.World) []metrics.Gauge {
 
 // flowLimits is how many jobs of a workflow run at once. Seals share one disk,
 // imports wait for a slot of their own to boot.
-var flowLimits = map[string]int{domain.FlowSnapshotSeal: 4, domain.FlowImageImport: 16, domain.FlowImageExport: 8}
+var flowLimits = map[string]int{domain.FlowSnapshotSeal: 4, domain.FlowImageImport: 16, domain.FlowImageExport: 8, domain.FlowImportDisk: 3, domain.FlowExportImage: 2}
 
 func announce(c ServeConfig, ln *listener, key *domain.AccessKey, stdout io.Writer) error {
 	err := WriteClientFile(c.DataDir, ClientFile{

@@ -14,6 +14,7 @@ import (
 	"slipway/compute/fake"
 	"slipway/compute/qemu"
 	"slipway/disk"
+	"slipway/disk/convert"
 	"slipway/disk/facts"
 	"slipway/disk/inspect"
 	"slipway/disk/rules"
@@ -41,7 +42,12 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
+	objects, err := openObjects(c)
+	if err != nil {
+		return nil, err
+	}
 	return &work.World{
+		ImportDir: c.ImportDir, Objects: objects, Convert: &convert.Converter{Warn: func(text string) { log.Warn(text) }},
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
 		Inspect: func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },

@@ -1,18 +1,14 @@
 package convert
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+
+	"slipway/disk"
 )
-
-// hole is the smallest stretch of zeros that is left out.
-const hole = 64 << 10
-
-var zeros [hole]byte
 
 // copyRaw writes a sparse copy: holes stay holes and zeros become holes.
 func (j *job) copyRaw(ctx context.Context) (string, error) {
@@ -29,7 +25,7 @@ func (j *job) copyRaw(ctx context.Context) (string, error) {
 }
 
 func (j *job) copyData(ctx context.Context, w io.WriterAt) error {
-	buf := make([]byte, 16*hole)
+	buf := make([]byte, 1<<20)
 	var done int64
 	for e, err := range j.src.Extents(0) {
 		if err != nil {
@@ -43,30 +39,13 @@ func (j *job) copyData(ctx context.Context, w io.WriterAt) error {
 			if _, err := j.src.ReadAt(b, off); err != nil {
 				return err
 			}
-			if err := writeSparse(w, b, off); err != nil {
+			if err := disk.WriteSparse(w, b, off); err != nil {
 				return err
 			}
 			off += int64(len(b))
 			done += int64(len(b))
 			j.notify(done*full*9/10/max(1, j.data), full, "copying")
 		}
-	}
-	return nil
-}
-
-// writeSparse writes b but for its stretches of zeros.
-func writeSparse(w io.WriterAt, b []byte, off int64) error {
-	for start := 0; start < len(b); {
-		end := start
-		for end < len(b) && !bytes.Equal(b[end:min(len(b), end+hole)], zeros[:min(len(b)-end, hole)]) {
-			end = min(len(b), end+hole)
-		}
-		if end > start {
-			if _, err := w.WriteAt(b[start:end], off+int64(start)); err != nil {
-				return err
-			}
-		}
-		start = end + hole
 	}
 	return nil
 }

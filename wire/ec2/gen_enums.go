@@ -77,9 +77,12 @@ const (
 
 // Values of DiskImageFormat.
 const (
-	DiskImageFormatVmdk = "VMDK"
-	DiskImageFormatRaw  = "RAW"
-	DiskImageFormatVhd  = "VHD"
+	DiskImageFormatVmdk  = "VMDK"
+	DiskImageFormatRaw   = "RAW"
+	DiskImageFormatVhd   = "VHD"
+	DiskImageFormatQcow2 = "QCOW2"
+	DiskImageFormatVhdx  = "VHDX"
+	DiskImageFormatOva   = "OVA"
 )
 
 // Values of DiskType.

@@ -576,7 +576,7 @@ var shapeDeviceType = shape.Shape{Name: "DeviceType", Kind: shape.String, Enum: 
 var shapeDiskCount = shape.Shape{Name: "DiskCount", Kind: shape.Integer}
 
 var shapeDiskImageFormat = shape.Shape{Name: "DiskImageFormat", Kind: shape.String, Enum: []string{
-	"VMDK", "RAW", "VHD",
+	"VMDK", "RAW", "VHD", "QCOW2", "VHDX", "OVA",
 }}
 
 var shapeDiskInfo = shape.Shape{Name: "DiskInfo", Kind: shape.Structure, Members: []shape.Member{
