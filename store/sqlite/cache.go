@@ -16,7 +16,8 @@ import (
 // began between the two may use it.
 
 // DefaultCacheBytes bounds the cache when Options.CacheBytes is 0: enough for
-// about 100,000 images, which only a server that has them ever fills.
+// most of 100,000 images, which only a server that has them ever fills. The
+// process takes about twice that, as garbage waits to be collected.
 const DefaultCacheBytes = 256 << 20
 
 // group is a set of resources that are invalidated together: a kind in a scope.
@@ -69,7 +70,11 @@ type cache struct {
 	pages   map[group]map[question]*unit
 	ring    unit // the sentinel: next is the newest
 	bytes   int
+	refused int // units that came when there was no room
 }
+
+// admit is which of the units that find no room makes some.
+const admit = 8
 
 func newCache(most int) *cache {
 	if most == 0 {
@@ -108,6 +113,13 @@ func (c *cache) put(u *unit) {
 	defer c.mu.Unlock()
 	if c.changed[u.at.group] > u.seq {
 		return
+	}
+	if c.bytes+u.cost > c.most {
+		// Who walks through more than fits would push everything out just before it
+		// is wanted again. What is wanted often gets in soon.
+		if c.refused++; c.refused%admit != 0 {
+			return
+		}
 	}
 	if u.at.name != "" {
 		old := c.docs[u.at.group]

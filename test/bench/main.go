@@ -32,6 +32,7 @@ type bench struct {
 	guest  string // a disk that boots; "" when there is none
 	rounds int
 
+	serve    []string // further arguments of servers
 	readTime time.Duration
 	sizes    []int // of stores that are read
 
@@ -71,6 +72,7 @@ func run(ctx context.Context) (err error) {
 		}
 	}()
 	b := &bench{ctx: ctx, dir: dir, guest: *guest, rounds: *rounds, readTime: *readTime}
+	b.serve = strings.Fields(*serve)
 	for n := range strings.SplitSeq(*images, ",") {
 		size, err := strconv.Atoi(n)
 		if err != nil {
@@ -82,7 +84,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	if b.srv, err = server.Start(ctx, server.Options{Bin: b.bin, DataDir: filepath.Join(dir, "data"),
-		Args: append([]string{"--import-rules", "open"}, strings.Fields(*serve)...)}); err != nil {
+		Args: append([]string{"--import-rules", "open"}, b.serve...)}); err != nil {
 		return err
 	}
 	defer func() { b.srv.Kill() }()

@@ -148,15 +148,21 @@ func (b *bench) readsOf(images int, first, dry map[string]figures) (err error) {
 
 func (b *bench) readServer(dir string) (*server.Server, error) {
 	args := []string{"--region", seedRegion, "--account", seedAccount, "--compute", "fake", "--throttle-reads", "0", "--throttle-writes", "0"}
+	args = append(args, b.serve...)
 	return server.Start(b.ctx, server.Options{Bin: b.bin, DataDir: dir, Args: args})
 }
 
-// sampled sends a sample after some of it that is not measured, and gives the
+// sampled sends a sample after a second of it, each request twice at least, that
+// is not measured, and gives the
 // median of the rounds by the server's processor time.
 func (b *bench) sampled(srv *server.Server, who reader, s sample, conns int) (figures, error) {
 	l := load{address: srv.Address, requests: s.signed(srv.Address, who), status: s.status, conns: conns, time: time.Second, pid: srv.PID()}
-	if _, err := l.run(); err != nil {
-		return figures{}, err
+	for sent := 0; sent < 2*len(l.requests); {
+		f, err := l.run()
+		if err != nil {
+			return f, err
+		}
+		sent += f.calls
 	}
 	l.time = b.readTime
 	var all []figures
