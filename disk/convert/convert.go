@@ -214,39 +214,16 @@ func (j *job) begin() (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
-// run writes, compares and publishes. The source is hashed while it is
-// converted: both read it, and one mostly waits for the other's processor.
+// run writes, compares and publishes.
 func (j *job) run(ctx context.Context) (Result, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	type summed struct {
-		disk.Digest
-		err error
-	}
-	want := make(chan summed, 1)
-	if j.o.Digest.IsZero() {
-		go func() {
-			s, err := disk.Sum(ctx, j.src, j.size, nil)
-			if err != nil {
-				stop(err)
-			}
-			want <- summed{s.Digest, err}
-		}()
-	} else {
-		want <- summed{j.o.Digest, nil}
-	}
-	made, err := j.write(ctx)
-	if err != nil {
-		stop(err)
-	}
-	source := <-want
+	made, source, err := j.write(ctx)
 	if err != nil {
 		return Result{}, wrap(err, "The disk could not be converted.")
 	}
-	if source.err != nil {
-		return Result{}, wrap(source.err, "The disk could not be read.")
+	if !j.o.Digest.IsZero() {
+		source = j.o.Digest
 	}
-	if err := j.verify(ctx, made, source.Digest); err != nil {
+	if err := j.verify(ctx, made, source); err != nil {
 		return Result{}, err
 	}
 	n, err := j.publish(made)
@@ -254,18 +231,41 @@ func (j *job) run(ctx context.Context) (Result, error) {
 		return Result{}, wrap(err, "The file could not be written.")
 	}
 	j.notify(full, full, "")
-	return Result{Format: j.o.Format, VirtualSize: j.size, FileBytes: n, Digest: source.Digest}, nil
+	return Result{Format: j.o.Format, VirtualSize: j.size, FileBytes: n, Digest: source}, nil
 }
 
-// write makes the file in the directory of the conversion.
-func (j *job) write(ctx context.Context) (string, error) {
-	switch j.o.Format {
-	case gate.Raw:
+// write makes the file in the directory of the conversion and tells the digest
+// of its source, unless that is known. A source is hashed while it is converted:
+// both read it, and one mostly waits for the other's processor.
+func (j *job) write(ctx context.Context) (made string, source disk.Digest, err error) {
+	if j.o.Format == gate.Raw {
 		return j.copyRaw(ctx)
-	case gate.OVA:
-		return j.pack(ctx)
 	}
-	return j.qemuImg(ctx, j.o.Format)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	hashed := make(chan error, 1)
+	go func() {
+		if !j.o.Digest.IsZero() {
+			hashed <- nil
+			return
+		}
+		s, err := disk.Sum(ctx, j.src, j.size, nil)
+		if source = s.Digest; err != nil {
+			stop(err)
+		}
+		hashed <- err
+	}()
+	if j.o.Format == gate.OVA {
+		made, err = j.pack(ctx)
+	} else {
+		made, err = j.qemuImg(ctx, j.o.Format)
+	}
+	if err != nil {
+		stop(err)
+		<-hashed
+		return "", source, err
+	}
+	return made, source, <-hashed
 }
 
 func (j *job) publish(made string) (int64, error) {

@@ -99,7 +99,7 @@ func run(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name string
 		f    func() error
-	}{{"memory", b.idle}, {"import", b.imports}, {"push", b.transfers}, {"boot", b.boots}, {"start", b.starts}, {"reads", b.reads}} {
+	}{{"memory", b.idle}, {"import", b.imports}, {"push", b.transfers}, {"convert", b.conversions}, {"boot", b.boots}, {"start", b.starts}, {"reads", b.reads}} {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), part.name) {
 			continue
 		}
