@@ -265,7 +265,8 @@ func (j *job) write(ctx context.Context) (made string, source disk.Digest, err e
 		<-hashed
 		return "", source, err
 	}
-	return made, source, <-hashed
+	err = <-hashed // source is written before it
+	return made, source, err
 }
 
 func (j *job) publish(made string) (int64, error) {
