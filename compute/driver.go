@@ -81,6 +81,7 @@ type Features struct {
 	UEFI     bool
 	Missing  []string // programs or files that are absent; Start would be Unavailable
 	MemoryMB int64    // memory a new machine may take now; 0: unknown
+	TotalMB  int64    // memory all machines together may take on this host; 0: unknown
 	CPUs     int
 }
 
@@ -105,7 +106,12 @@ type Spec struct {
 	Disk     Disk
 	Bus      Bus   // NVMe when empty
 	NIC      Model // E1000e when empty
-	TPM      bool  // TPM 2.0, state fresh per machine
+	TPM      bool  // TPM 2.0
+	// StateDir keeps what a machine's board remembers while it is off: firmware
+	// variables and the TPM's state. The caller owns the directory, which
+	// exists; one machine uses it at a time; Destroy leaves it as it is. Empty:
+	// fresh at every Start.
+	StateDir string
 	Labels   map[string]string
 }
 

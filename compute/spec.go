@@ -3,6 +3,7 @@ package compute
 import (
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"slipway/fault"
 )
@@ -40,6 +41,9 @@ func (s Spec) Checked() (Spec, error) {
 	}
 	if s.NIC != E1000e && s.NIC != VirtioNet {
 		return s, fault.New(fault.BadValue, "There is no network card %q.", s.NIC)
+	}
+	if d := s.StateDir; d != "" && (!filepath.IsAbs(d) || filepath.Clean(d) != d || strings.ContainsRune(d, ',')) {
+		return s, fault.New(fault.BadValue, "The directory for a machine's state is named by an absolute, clean path without a comma.")
 	}
 	if len(s.Disk.Chain) == 0 {
 		return s, fault.New(fault.BadValue, "A machine needs a disk.")

@@ -53,6 +53,9 @@ func (g IDs) UUID() string {
 // Job mints a job id: short enough to type, safe as a file name.
 func (g IDs) Job() string { return "job-" + hex.EncodeToString(g.bytes(6)) }
 
+// Machine mints the name of a machine that lasts: a builder's.
+func (g IDs) Machine() string { return "b-" + hex.EncodeToString(g.bytes(8)) }
+
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 func (g IDs) letters(prefix string, n int) string {

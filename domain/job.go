@@ -84,4 +84,8 @@ const (
 	FlowImageDelete  = "image-delete"
 	FlowImageExport  = "image-export"
 	FlowImageCopy    = "image-copy"
+
+	FlowBuilderStart  = "builder-start"
+	FlowBuilderStop   = "builder-stop"
+	FlowBuilderDelete = "builder-delete"
 )

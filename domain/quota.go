@@ -14,6 +14,7 @@ const (
 	QuotaImages        = "appstream/images"
 	QuotaImageCopies   = "appstream/image-copies"
 	QuotaImageShares   = "appstream/image-shares"
+	QuotaBuilders      = "appstream/image-builders"
 	QuotaAMIs          = "ec2/amis"
 	QuotaPublicAMIs    = "ec2/public-amis"
 	QuotaAMIShares     = "ec2/ami-shares"
@@ -30,6 +31,7 @@ const (
 // and VPC user guides and their lists in Service Quotas).
 var Quotas = []Quota{
 	{QuotaImages, "Images per Region", "", 10, true},
+	{QuotaBuilders, "Image builders per Region", "", 10, true},
 	{QuotaImageCopies, "Concurrent image copies per destination Region", "", 2, false},
 	{QuotaImageShares, "Accounts an image is shared with", "", 100, false},
 	{QuotaSnapshots, "Snapshots per Region", "L-309BACF6", 100000, true},

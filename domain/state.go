@@ -56,6 +56,7 @@ var Machines = map[Kind]*Machine{
 	KindAMI:      AMIMachine,
 	KindImage:    ImageMachine,
 	KindExport:   ExportMachine,
+	KindBuilder:  BuilderMachine,
 
 	KindImportImage:    taskMachine(KindImportImage),
 	KindImportSnapshot: taskMachine(KindImportSnapshot),

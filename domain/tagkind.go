@@ -18,6 +18,7 @@ type TagKind struct {
 // TagKinds lists every kind of taggable resource that lives in a Region.
 var TagKinds = []TagKind{
 	{KindImage, "appstream", "image", "", func() Tagged { return new(Image) }},
+	{KindBuilder, "appstream", "image-builder", "", func() Tagged { return new(Builder) }},
 	{KindAMI, "ec2", "image", "ami-", func() Tagged { return new(AMI) }},
 	{KindSecurityGroup, "ec2", "security-group", "sg-", func() Tagged { return new(SecurityGroup) }},
 	{KindSnapshot, "ec2", "snapshot", "snap-", func() Tagged { return new(Snapshot) }},

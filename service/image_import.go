@@ -36,13 +36,13 @@ const MaxImportGiB = 500
 // ImportImage checks everything that can be known without touching the disk
 // and starts the import. The image is there, PENDING, when it returns.
 func (s *Service) ImportImage(ctx context.Context, c domain.Caller, in Import) (*domain.Image, error) {
-	if err := checkImportRequest(in); err != nil {
+	if err := s.checkImportRequest(in); err != nil {
 		return nil, err
 	}
 	img := &domain.Image{
 		DisplayName: in.DisplayName, Description: in.Description, Type: "CUSTOM", Visibility: "PRIVATE",
 		SourceAMI: in.SourceAMI, RoleARN: in.RoleARN, AgentPolicy: in.AgentPolicy, Catalog: in.Catalog,
-		Tags: in.Tags, Intended: in.Intended, Families: domain.ImportedFamilies(),
+		Tags: in.Tags, Intended: in.Intended, Families: s.instances().Families("CUSTOM"),
 	}
 	if img.AgentPolicy == "" {
 		img.AgentPolicy = "CURRENT_LATEST"
@@ -86,7 +86,7 @@ func (s *Service) ImportImage(ctx context.Context, c domain.Caller, in Import) (
 	return img, nil
 }
 
-func checkImportRequest(in Import) error {
+func (s *Service) checkImportRequest(in Import) error {
 	switch {
 	case in.SourceAMI == "" && in.WorkspaceImage == "":
 		return fault.New(fault.BadCombination, "Specify either SourceAmiId or WorkspaceImageId.")
@@ -105,10 +105,10 @@ func checkImportRequest(in Import) error {
 		return fault.New(fault.BadCombination, "The application name %s appears more than once in AppCatalogConfig.", n)
 	}
 	if in.Intended != "" {
-		t, ok := domain.ImportedInstanceType(in.Intended)
-		if !ok {
+		t, ok := s.instances().Find(in.Intended)
+		if !ok || !s.instances().Runs("CUSTOM", nil, t) {
 			return fault.New(fault.BadValue, "The instance type %s is not supported for imported images.", in.Intended).
-				WithHint("Supported: %s.", strings.Join(domain.ImportedTypes(), ", "))
+				WithHint("Supported: %s.", strings.Join(s.instances().Usable("CUSTOM", nil), ", "))
 		}
 		if t.GPU {
 			return fault.New(fault.Quota, "This host has no GPU to validate on %s.", in.Intended).WithHint("Use a GeneralPurpose type.")

@@ -172,7 +172,7 @@ func (s *Service) PublishImage(ctx context.Context, c domain.Caller, p Publicati
 	}
 	var img *domain.Image
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		from := &domain.Image{Families: domain.ImportedFamilies()}
+		from := &domain.Image{Families: s.instances().Families("CUSTOM")}
 		if p.Image != "" {
 			own, err := ownImage(tx, c, p.Image)
 			if err != nil {

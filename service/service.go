@@ -19,6 +19,7 @@ type Service struct {
 	Store  store.Store
 	IDs    domain.IDs
 	Blocks Blocks
+	Host   Host // nil: nothing is known about this host
 	Config Config
 
 	policies policyCache
@@ -37,6 +38,8 @@ type Config struct {
 	Icons *Icons
 	// Transfers is where EC2 tasks may read and write disks.
 	Transfers Transfers
+	// Instances is the catalogue of instance types; nil means the published one.
+	Instances *domain.Catalogue
 }
 
 // Blocks is the block data behind EBS snapshots: uploads that take blocks of
@@ -68,6 +71,23 @@ type Blocks interface {
 type Change struct {
 	Index         int64
 	First, Second bool
+}
+
+// Host says what this host has for machines. Quick; never fails.
+type Host interface{ Room() domain.HostRoom }
+
+func (s *Service) instances() *domain.Catalogue {
+	if s.Config.Instances != nil {
+		return s.Config.Instances
+	}
+	return domain.Instances()
+}
+
+func (s *Service) room() domain.HostRoom {
+	if s.Host == nil {
+		return domain.HostRoom{}
+	}
+	return s.Host.Room()
 }
 
 // BlockBytes is the size of an EBS block (EBS direct APIs: always 512 KiB).

@@ -187,7 +187,7 @@ func (w *World) importBoot(ctx context.Context, r *Run, s *importState) error {
 // sized gives the guest what its instance type has, within what this host can
 // spare: a validation wants the kind of machine, not its last gigabyte.
 func (w *World) sized(intended string) (cpus int, memoryMB int64) {
-	t, _ := domain.ImportedInstanceType(intended)
+	t, _ := w.instances().Find(intended)
 	cpus, memoryMB = max(t.VCPUs, 1), max(t.MemoryMiB, 1024)
 	f := w.Driver.Features()
 	if f.CPUs > 0 {

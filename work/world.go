@@ -34,7 +34,9 @@ type World struct {
 	// none.
 	ImportDir string
 	Boot      BootLimits
-	Slots     *Slots // how many guests may run at once
+	Slots     *Slots // how many guests may boot at once
+	// Instances is the catalogue of instance types; nil means the published one.
+	Instances *domain.Catalogue
 	// sealing is held shared while a disk is sealed and recorded, and alone
 	// while unused disks are removed: between the two a disk has no user.
 	sealing sync.RWMutex
@@ -47,6 +49,13 @@ func (w *World) point(name string) error {
 		return nil
 	}
 	return w.crash(name)
+}
+
+func (w *World) instances() *domain.Catalogue {
+	if w.Instances != nil {
+		return w.Instances
+	}
+	return domain.Instances()
 }
 
 // BootLimits is how long a guest may take. Zero values take defaults that

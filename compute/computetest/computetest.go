@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"image/png"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -54,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Shutdown", s.shutdown},
 		{"StartAfterOff", s.startAfterOff},
 		{"Destroy", s.destroy},
+		{"StateKept", s.stateKept},
 	} {
 		// Each part goes on from where the one before has brought the machine.
 		if !t.Run(part.name, part.f) {
@@ -152,6 +154,8 @@ func (s *suite) badSpec(t *testing.T) {
 		"card":     func(x *compute.Spec) { x.NIC = "ne2000" },
 		"cpus":     func(x *compute.Spec) { x.CPUs = 0 },
 		"memory":   func(x *compute.Spec) { x.MemoryMB = 1 },
+		"state":    func(x *compute.Spec) { x.StateDir = "/not-there" },
+		"comma":    func(x *compute.Spec) { x.StateDir = "/tmp,x" },
 	} {
 		spec := s.Spec("m-bad")
 		spec.Disk.Chain = slices.Clone(spec.Disk.Chain)
@@ -417,5 +421,34 @@ func (s *suite) destroy(t *testing.T) {
 	}
 	if left := s.Leftovers(); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// stateKept starts a machine twice on one state directory: it is the caller's,
+// and what is in it outlives the machine.
+func (s *suite) stateKept(t *testing.T) {
+	dir, err := os.MkdirTemp("", "sw-state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	spec := s.Spec(id)
+	spec.StateDir = dir
+	var kept []string
+	for range 2 {
+		if _, err := s.d.Start(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.d.Destroy(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		var have []string
+		for _, e := range must(os.ReadDir(dir)) {
+			have = append(have, e.Name())
+		}
+		if len(have) == 0 || kept != nil && !slices.Equal(have, kept) {
+			t.Errorf("the state directory holds %q, held %q", have, kept)
+		}
+		kept = have
 	}
 }

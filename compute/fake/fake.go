@@ -119,7 +119,7 @@ func (d *Driver) save(id string, m machine) error {
 func (d *Driver) Features() compute.Features {
 	f := compute.Features{Name: "fake", Accel: "none", TPM: true, UEFI: true, CPUs: 64}
 	if d.o.MemoryMB > 0 {
-		f.MemoryMB = max(0, d.o.MemoryMB-d.used())
+		f.MemoryMB, f.TotalMB = max(0, d.o.MemoryMB-d.used()), d.o.MemoryMB
 	}
 	return f
 }
@@ -155,6 +155,9 @@ func (d *Driver) Start(ctx context.Context, spec compute.Spec) (compute.Handle, 
 			return compute.Handle{}, fault.Wrap(fault.BadValue, err, "A file of the disk is missing.")
 		}
 	}
+	if err := remember(spec.StateDir); err != nil {
+		return compute.Handle{}, err
+	}
 	if d.o.MemoryMB > 0 && spec.MemoryMB > d.o.MemoryMB-d.used() {
 		return compute.Handle{}, fault.New(fault.Unavailable, "There is not enough free memory for a machine of %d MiB.", spec.MemoryMB)
 	}
@@ -166,6 +169,26 @@ func (d *Driver) Start(ctx context.Context, spec compute.Spec) (compute.Handle, 
 		return compute.Handle{}, err
 	}
 	return h, nil
+}
+
+// remember keeps what the board of a fake machine remembers: how often it was
+// started.
+func remember(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return fault.Wrap(fault.BadValue, err, "The directory for the machine's state is missing.")
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "starts"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.WriteString("started\n")
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "The state of the fake machine cannot be kept.")
+	}
+	return nil
 }
 
 // age is the part of its boot time that the machine has behind it: 1 is up.

@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"os"
@@ -11,7 +12,7 @@ import (
 // One directory per machine, private to us:
 //
 //	machine.json   what the machine is and which processes are its own
-//	vars.fd        firmware variables, fresh from the template at every start
+//	vars.fd        firmware variables, from the template unless they are kept
 //	tpm/           state of the software TPM
 //	commands       what QEMU reads as its first monitor: one line, then nothing
 //	events         what that monitor says: every event since the start
@@ -24,7 +25,9 @@ import (
 // short directory that machine.json names:
 //
 //	q monitor, a guest agent, v display, t TPM, n frames to us, m QEMU's own end
-type files struct{ dir, socks string }
+//
+// vars.fd and tpm/ are in the caller's directory instead when he keeps them.
+type files struct{ dir, socks, state string }
 
 const (
 	// maxSocket is what fits into sockaddr_un on Linux, without its final zero.
@@ -34,8 +37,8 @@ const (
 )
 
 func (f files) record() string    { return filepath.Join(f.dir, "machine.json") }
-func (f files) vars() string      { return filepath.Join(f.dir, "vars.fd") }
-func (f files) tpmState() string  { return filepath.Join(f.dir, "tpm") }
+func (f files) vars() string      { return filepath.Join(cmp.Or(f.state, f.dir), "vars.fd") }
+func (f files) tpmState() string  { return filepath.Join(cmp.Or(f.state, f.dir), "tpm") }
 func (f files) commands() string  { return filepath.Join(f.dir, "commands") }
 func (f files) events() string    { return filepath.Join(f.dir, "events") }
 func (f files) qemuLog() string   { return filepath.Join(f.dir, "qemu.log") }

@@ -63,10 +63,19 @@ func (p Paths) missing() []string {
 	return out
 }
 
-// memAvailable reads MiB out of the text of /proc/meminfo; 0 when it is not there.
-func memAvailable(meminfo string) int64 {
+// forMachines is what machines may have of a host's memory: all but an eighth,
+// at least 512 MiB, which the host needs for itself.
+func forMachines(totalMB int64) int64 {
+	if totalMB == 0 {
+		return 0
+	}
+	return max(1, totalMB-max(totalMB/8, 512))
+}
+
+// memInfo reads MiB out of the text of /proc/meminfo; 0 when it is not there.
+func memInfo(meminfo, field string) int64 {
 	for l := range strings.Lines(meminfo) {
-		if f := strings.Fields(l); len(f) >= 2 && f[0] == "MemAvailable:" {
+		if f := strings.Fields(l); len(f) >= 2 && f[0] == field+":" {
 			kb, _ := strconv.ParseInt(f[1], 10, 64)
 			return kb >> 10
 		}

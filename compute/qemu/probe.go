@@ -170,7 +170,7 @@ func checkBubblewrap(ctx context.Context) Check {
 
 func checkMemory() Check {
 	b, err := os.ReadFile("/proc/meminfo")
-	mb := memAvailable(string(b))
+	mb := memInfo(string(b), "MemAvailable")
 	c := Check{Name: CheckMemory, OK: err == nil && mb >= 1024, Detail: fmt.Sprintf("%d MiB are free", mb)}
 	if !c.OK {
 		c.Remedy = "free at least 1 GiB of memory for guests"

@@ -49,6 +49,7 @@ type Driver struct {
 	paths   Paths
 	missing []string
 	accel   func() string // "kvm" or "tcg"
+	total   func() int64  // MiB that machines may have
 
 	locks keyed
 
@@ -84,6 +85,10 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 			return "kvm"
 		}
 		return "tcg"
+	})
+	d.total = sync.OnceValue(func() int64 {
+		b, _ := os.ReadFile("/proc/meminfo")
+		return forMachines(memInfo(string(b), "MemTotal"))
 	})
 	go d.accel()
 	return d, nil
@@ -125,7 +130,7 @@ func (d *Driver) Missing() []string { return d.missing }
 // Features implements compute.Driver.
 func (d *Driver) Features() compute.Features {
 	return compute.Features{Name: driverName, Accel: d.accel(), TPM: d.paths.TPM != "", UEFI: d.paths.Code != "",
-		Missing: d.missing, MemoryMB: d.freeMemory(), CPUs: runtime.NumCPU()}
+		Missing: d.missing, MemoryMB: d.freeMemory(), TotalMB: d.total(), CPUs: runtime.NumCPU()}
 }
 
 // freeMemory is what the host has, less what running guests have been promised
@@ -135,7 +140,7 @@ func (d *Driver) freeMemory() int64 {
 	if err != nil {
 		return 0
 	}
-	free := memAvailable(string(b))
+	free := memInfo(string(b), "MemAvailable")
 	ids, _ := d.dirs()
 	for _, id := range ids {
 		if r, _, err := d.load(id); err == nil && r.QEMU.alive() {

@@ -35,7 +35,9 @@ const recordVersion = 1
 // environ is the variable that carries record.Nonce.
 const environ = "SLIPWAY_MACHINE"
 
-func (r record) files(dir string) files { return files{dir: dir, socks: r.Sockets} }
+func (r record) files(dir string) files {
+	return files{dir: dir, socks: r.Sockets, state: r.Spec.StateDir}
+}
 
 func (r record) handle() compute.Handle {
 	b, err := json.Marshal(handleData{Version: recordVersion, Nonce: r.Nonce})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -23,7 +24,7 @@ const (
 
 // Start implements compute.Driver. A machine that is off, or half there, is
 // cleared away first and made anew: its disk is kept, its firmware variables
-// and TPM are not.
+// and TPM only where the caller has a directory for them.
 func (d *Driver) Start(ctx context.Context, spec compute.Spec) (compute.Handle, error) {
 	spec, err := spec.Checked()
 	if err != nil {
@@ -71,6 +72,11 @@ func (d *Driver) canRun(s compute.Spec) error {
 	}
 	if free := d.freeMemory(); free > 0 && s.MemoryMB > free {
 		return fault.New(fault.Unavailable, "A machine of %d MiB does not fit into the %d MiB that are free.", s.MemoryMB, free)
+	}
+	if s.StateDir != "" {
+		if st, err := os.Stat(s.StateDir); err != nil || !st.IsDir() {
+			return fault.Wrap(fault.BadValue, err, "The directory for the machine's state is missing.")
+		}
 	}
 	for _, f := range s.Disk.Chain {
 		if st, err := os.Stat(f.Path); err != nil || !st.Mode().IsRegular() {
@@ -123,17 +129,29 @@ func (d *Driver) prepare(f files) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(f.tpmState(), 0o700); err != nil {
+	if err := os.Mkdir(f.tpmState(), 0o700); err != nil && (f.state == "" || !errors.Is(err, fs.ErrExist)) {
 		return err
 	}
 	if err := os.WriteFile(f.commands(), []byte(`{"execute":"qmp_capabilities"}`+"\n"), 0o600); err != nil {
 		return err
 	}
+	return d.makeVars(f)
+}
+
+// makeVars makes the firmware variables, unless they were kept. They appear in
+// one step: half of them would be kept as well.
+func (d *Driver) makeVars(f files) error {
+	if _, err := os.Stat(f.vars()); err == nil {
+		return nil
+	}
 	vars, err := os.ReadFile(d.paths.Vars)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(f.vars(), vars, 0o600)
+	if err := os.WriteFile(f.vars()+".new", vars, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(f.vars()+".new", f.vars())
 }
 
 func (d *Driver) startTPM(ctx context.Context, r *record, f files) error {

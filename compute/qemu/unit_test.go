@@ -30,10 +30,10 @@ func TestKernelTables(t *testing.T) {
 }
 
 func TestMemAvailable(t *testing.T) {
-	if got := memAvailable("MemTotal: 9 kB\nMemAvailable:   24299584 kB\n"); got != 23730 {
+	if got := memInfo("MemTotal: 9 kB\nMemAvailable:   24299584 kB\n", "MemAvailable"); got != 23730 {
 		t.Error(got)
 	}
-	if got := memAvailable("nothing"); got != 0 {
+	if got := memInfo("nothing", "MemAvailable"); got != 0 {
 		t.Error(got)
 	}
 }
@@ -210,5 +210,45 @@ func TestReport(t *testing.T) {
 	}
 	if w := (Report{Checks: []Check{{Name: CheckKVM, OK: true}}}).Warning(); w != "" {
 		t.Errorf("all is well: %q", w)
+	}
+}
+
+func TestForMachines(t *testing.T) {
+	for total, want := range map[int64]int64{0: 0, 400: 1, 2048: 1536, 65536: 57344} {
+		if got := forMachines(total); got != want {
+			t.Errorf("of %d MiB: %d, want %d", total, got, want)
+		}
+	}
+}
+
+// TestVariablesAreKept: what a guest wrote into its firmware variables is there
+// at the next start when the caller keeps them, and only then.
+func TestVariablesAreKept(t *testing.T) {
+	dir := t.TempDir()
+	template := filepath.Join(dir, "template")
+	if err := os.WriteFile(template, []byte("fresh"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := &Driver{paths: Paths{Vars: template}}
+	for _, kept := range []bool{false, true} {
+		state := ""
+		if kept {
+			state = t.TempDir()
+		}
+		var got []byte
+		for range 2 {
+			run := t.TempDir()
+			f := files{dir: run, socks: run, state: state}
+			if err := d.prepare(f); err != nil {
+				t.Fatal(err)
+			}
+			got, _ = os.ReadFile(f.vars())
+			if err := os.WriteFile(f.vars(), []byte("changed"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := map[bool]string{false: "fresh", true: "changed"}[kept]; string(got) != want {
+			t.Errorf("kept %v: the second start found %q", kept, got)
+		}
 	}
 }
