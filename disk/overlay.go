@@ -24,7 +24,8 @@ type overlayMeta struct {
 // CreateOverlay makes an empty qcow2 file that a guest writes into while the
 // sealed disk base stays as it is. sizeBytes is what the guest sees: 0 for the
 // size of base, otherwise not less than it and a multiple of 512. The file
-// names no backing file; give the base with -blockdev. Repeatable: what was
+// names no backing file; give the base with -blockdev. Over the zero digest, which
+// is no disk, it is an empty disk of sizeBytes. Repeatable: what was
 // written stays. The base cannot be removed while the overlay exists.
 // Errors: BadValue; NotFound (base); Exists when the id has another base or size.
 func (s *Store) CreateOverlay(ctx context.Context, id string, base Digest, sizeBytes int64) (path string, err error) {
@@ -37,14 +38,16 @@ func (s *Store) CreateOverlay(ctx context.Context, id string, base Digest, sizeB
 	}
 	s.names.Lock()
 	defer s.names.Unlock()
-	st, err := s.Stat(base)
-	if err != nil {
-		return "", err
+	var st Sealed
+	if !base.IsZero() {
+		if st, err = s.Stat(base); err != nil {
+			return "", err
+		}
 	}
 	if sizeBytes == 0 {
 		sizeBytes = st.SizeBytes
 	}
-	if sizeBytes < st.SizeBytes || sizeBytes%512 != 0 || sizeBytes > MaxBlocks*BlockSize {
+	if sizeBytes <= 0 || sizeBytes < st.SizeBytes || sizeBytes%512 != 0 || sizeBytes > MaxBlocks*BlockSize {
 		return "", fault.New(fault.BadValue, "A disk over one of %d bytes cannot have %d bytes.", st.SizeBytes, sizeBytes)
 	}
 	dir, want := s.at(overlaysDir, id), overlayMeta{base, sizeBytes}

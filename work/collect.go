@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"time"
 
+	"slipway/compute"
 	"slipway/disk"
 	"slipway/domain"
 	"slipway/fault"
@@ -79,56 +81,79 @@ func wait(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
 
 // Collect removes machines, overlays, uploads and disks that nothing refers to.
 func (c *Collector) Collect(ctx context.Context) error {
-	busy, err := c.machines(ctx)
+	// The lists come first: what appears after them has an owner already.
+	machines, err := c.World.Driver.List(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.overlays(ctx, busy), c.idleUploads(ctx), c.uploads(ctx), c.disks(ctx), c.transfers(ctx))
+	overlays, err := c.World.Disks.Overlays()
+	if err != nil {
+		return err
+	}
+	dirs, err := c.World.builderDirs()
+	if err != nil {
+		return err
+	}
+	busy, err := c.busy(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.machines(ctx, machines, busy), c.overlays(ctx, overlays, busy), c.builders(dirs, busy), c.idleUploads(ctx), c.uploads(ctx), c.disks(ctx),
+		c.transfers(ctx))
 }
 
-// machines destroys those that belong to no job that has not ended, and tells
-// which ids are still meant to be.
-func (c *Collector) machines(ctx context.Context) (busy map[string]bool, err error) {
-	// The list comes first: a machine that appears after it has a job already.
-	list, err := c.World.Driver.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = c.World.Store.View(ctx, func(tx store.Tx) error {
+// busy tells which ids of machines, overlays and builders' directories are still
+// meant to be.
+func (c *Collector) busy(ctx context.Context) (busy map[string]bool, err error) {
+	err = c.World.Store.View(ctx, func(tx store.Tx) (err error) {
 		busy, err = busyMachines(tx)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range list {
-		if !busy[m.ID] {
-			c.Log.Info("removing a machine nobody uses", "machine", m.ID, "state", m.State)
-			if derr := c.World.Driver.Destroy(ctx, m.ID); derr != nil {
-				err = errors.Join(err, derr)
-			}
-			c.World.Slots.Release(m.ID)
-		}
-	}
 	return busy, err
 }
 
 // busyMachines are the ids of machines, and their overlays, that jobs that have
-// not ended may use.
+// not ended may use, and those of builders.
 func busyMachines(tx store.Tx) (map[string]bool, error) {
 	busy := map[string]bool{}
 	jobs, err := tx.Jobs(store.JobQuery{Statuses: unfinished})
+	if err != nil {
+		return nil, err
+	}
 	for _, j := range jobs {
 		busy[machineOf(j.ID)] = true
+	}
+	builders, err := store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder})
+	for _, b := range builders {
+		busy[b.Machine] = true
 	}
 	return busy, err
 }
 
-func (c *Collector) overlays(ctx context.Context, busy map[string]bool) error {
-	ids, err := c.World.Disks.Overlays()
+func (c *Collector) machines(ctx context.Context, list []compute.Status, busy map[string]bool) (err error) {
+	for _, m := range list {
+		if !busy[m.ID] {
+			c.Log.Info("removing a machine nobody uses", "machine", m.ID, "state", m.State)
+			err = errors.Join(err, c.World.Driver.Destroy(ctx, m.ID))
+			c.World.Slots.Release(m.ID)
+		}
+	}
+	return err
+}
+
+func (c *Collector) overlays(ctx context.Context, ids []string, busy map[string]bool) (err error) {
 	for _, id := range ids {
 		if !busy[id] {
 			err = errors.Join(err, c.World.Disks.RemoveOverlay(ctx, id))
+		}
+	}
+	return err
+}
+
+func (c *Collector) builders(machines []string, busy map[string]bool) (err error) {
+	for _, m := range machines {
+		if !busy[m] {
+			err = errors.Join(err, os.RemoveAll(c.World.builderDir(m)))
 		}
 	}
 	return err

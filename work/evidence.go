@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"slipway/compute"
@@ -38,7 +39,7 @@ type climber struct {
 	w       *World
 	r       *Run
 	id      string
-	img     domain.Key
+	ladder  ladder
 	limits  BootLimits
 	started time.Time
 	rungs   []domain.Rung
@@ -51,21 +52,47 @@ type climber struct {
 	complete time.Time // when the last needed rung was reached
 }
 
-func (w *World) climb(ctx context.Context, r *Run, id string, img domain.Key) error {
+// ladder is what a guest has to show, and whose evidence that is.
+type ladder struct {
+	rungs   []domain.Rung
+	display string // the rung that comes before a look at the display
+	retry   string // what a person does when the machine ended, "import again"
+	dir     string // for the files
+	load    func(ctx context.Context) (domain.Evidence, error)
+	edit    func(ctx context.Context, change func(*domain.Evidence)) error
+}
+
+// fullLadder proves that an image works.
+func (w *World) fullLadder(img domain.Key) ladder {
+	return ladder{
+		rungs: []domain.Rung{
+			{Name: rungHandedOver, Needed: true}, {Name: rungNetwork, Needed: true}, {Name: rungScreen, Needed: true},
+			{Name: rungDisplay, Needed: true}, {Name: rungAgent},
+		},
+		display: rungScreen, retry: "import again", dir: w.evidenceDir(img),
+		load: func(ctx context.Context) (domain.Evidence, error) {
+			i, err := read[domain.Image](ctx, w.Store, img)
+			return i.Evidence, err
+		},
+		edit: func(ctx context.Context, change func(*domain.Evidence)) error {
+			_, err := edit(ctx, w.Store, img, func(_ store.Tx, i *domain.Image) error { change(&i.Evidence); return nil })
+			return err
+		},
+	}
+}
+
+func (w *World) climb(ctx context.Context, r *Run, id string, l ladder) error {
 	st, err := w.Driver.Status(ctx, id)
 	if err != nil {
 		return err
 	}
 	if st.State == compute.Gone {
-		return GiveUp(fault.New(fault.Incompatible, "The guest's machine ended before it could be judged.").WithHint("Look at the host's log, then import again."))
+		return GiveUp(fault.New(fault.Incompatible, "The guest's machine ended before it could be judged.").WithHint("Look at the host's log, then %s.", l.retry))
 	}
 	c := &climber{
-		w: w, r: r, id: id, img: img, limits: w.Boot.filled(w.Driver.Features().Accel), started: st.Started,
+		w: w, r: r, id: id, ladder: l, limits: w.Boot.filled(w.Driver.Features().Accel), started: st.Started,
 		pictures: map[[32]byte]bool{}, lastNew: w.Clock.Now(),
-		rungs: []domain.Rung{
-			{Name: rungHandedOver, Needed: true}, {Name: rungNetwork, Needed: true}, {Name: rungScreen, Needed: true},
-			{Name: rungDisplay, Needed: true}, {Name: rungAgent},
-		},
+		rungs: slices.Clone(l.rungs),
 	}
 	if err := c.resume(ctx); err != nil {
 		return err
@@ -83,12 +110,12 @@ func (w *World) climb(ctx context.Context, r *Run, id string, img domain.Key) er
 // resume takes over the rungs that were recorded before a restart of ours; a
 // guest does not repeat itself for us.
 func (c *climber) resume(ctx context.Context) error {
-	img, err := read[domain.Image](ctx, c.w.Store, c.img)
+	have, err := c.ladder.load(ctx)
 	if err != nil {
 		return err
 	}
 	for i := range c.rungs {
-		for _, old := range img.Evidence.Rungs {
+		for _, old := range have.Rungs {
 			if old.Name == c.rungs[i].Name && old.Reached {
 				c.rungs[i] = old
 			}
@@ -136,10 +163,10 @@ func (c *climber) look(ctx context.Context) (done bool, err error) {
 	if err := c.screen(ctx, now); err != nil {
 		return false, err
 	}
-	if c.reached(rungScreen) && !c.reached(rungDisplay) {
+	if c.reached(c.ladder.display) && !c.reached(rungDisplay) {
 		c.display(ctx, now)
 	}
-	if c.reached(rungHandedOver) && !c.reached(rungAgent) {
+	if c.reached(rungHandedOver) && c.has(rungAgent) && !c.reached(rungAgent) {
 		c.agent(ctx, now)
 	}
 	c.r.Progress(int64(c.count()), int64(len(c.rungs)), c.waitingFor())
@@ -147,7 +174,7 @@ func (c *climber) look(ctx context.Context) (done bool, err error) {
 		if c.complete.IsZero() {
 			c.complete = now
 		}
-		if c.reached(rungAgent) || now.Sub(c.complete) >= c.limits.Agent {
+		if c.reached(rungAgent) || !c.has(rungAgent) || now.Sub(c.complete) >= c.limits.Agent {
 			return true, nil
 		}
 		return false, nil
@@ -163,7 +190,7 @@ func (c *climber) alive(s compute.Signs) error {
 	case s.State == compute.Off:
 		return c.fail("The guest powered itself off while booting.", "Boot it in your own environment and make sure that it stays up.")
 	case s.State == compute.Gone:
-		return c.fail("The guest's machine ended while it was booting.", "Import again; if it happens again, look at the host's log.")
+		return c.fail("The guest's machine ended while it was booting.", "Look at the host's log, then "+c.ladder.retry+".")
 	case s.Resets > maxResets:
 		return c.fail(fmt.Sprintf("The guest restarted itself %d times while booting.", s.Resets), "It probably lacks the driver of its disk: install the NVMe driver before the export.")
 	}
@@ -205,6 +232,10 @@ var remedies = map[string]string{
 	rungNetwork:    "Make sure that it has the driver of its network card and asks for an address by DHCP.",
 	rungScreen:     "Look at the screenshot: it shows an error or never comes to rest.",
 	rungDisplay:    "Make sure that it uses the standard VGA adapter.",
+}
+
+func (c *climber) has(name string) bool {
+	return slices.ContainsFunc(c.rungs, func(r domain.Rung) bool { return r.Name == name })
 }
 
 func (c *climber) reached(name string) bool {
@@ -262,10 +293,8 @@ func (c *climber) reach(ctx context.Context, name string, now time.Time, detail 
 			continue
 		}
 		r.Reached, r.After, r.Detail = true, now.Sub(c.started), detail
-		if _, err := edit(ctx, c.w.Store, c.img, func(_ store.Tx, img *domain.Image) error {
-			img.Evidence.Rungs = append([]domain.Rung(nil), c.rungs...)
-			img.Evidence.BootMillis = r.After.Milliseconds()
-			return nil
+		if err := c.ladder.edit(ctx, func(e *domain.Evidence) {
+			e.Rungs, e.BootMillis = slices.Clone(c.rungs), r.After.Milliseconds()
 		}); err != nil {
 			c.r.Log.Warn("rung not recorded", "rung", name, "error", err)
 		}
@@ -357,32 +386,36 @@ func (c *climber) agent(ctx context.Context, now time.Time) {
 
 // keepEvidence writes the last screenshot and the serial log, good or bad.
 func (c *climber) keepEvidence(ctx context.Context) error {
-	dir := c.w.evidenceDir(c.img)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "The evidence could not be kept.")
+	shot, serial, err := c.w.keepFiles(ctx, c.id, c.ladder.dir, c.lastPNG)
+	if err != nil {
+		return err
 	}
-	shot, serial := filepath.Join(dir, "screen.png"), filepath.Join(dir, "serial.log")
-	if raw, err := c.w.Driver.Screenshot(ctx, c.id); err == nil {
-		c.lastPNG = raw
-	}
-	if len(c.lastPNG) > 0 {
-		if err := os.WriteFile(shot, c.lastPNG, 0o600); err != nil {
-			return fault.Wrap(fault.Unavailable, err, "The screenshot could not be kept.")
-		}
-	} else {
-		shot = ""
-	}
-	if log, err := c.w.Driver.SerialLog(ctx, c.id, 1<<20); err == nil && len(log) > 0 {
-		if err := os.WriteFile(serial, log, 0o600); err != nil {
-			return fault.Wrap(fault.Unavailable, err, "The serial log could not be kept.")
-		}
-	} else {
-		serial = ""
-	}
-	_, err := edit(ctx, c.w.Store, c.img, func(_ store.Tx, img *domain.Image) error {
-		img.Evidence.Rungs = append([]domain.Rung(nil), c.rungs...)
-		img.Evidence.Screenshot, img.Evidence.SerialLog = shot, serial
-		return nil
+	return c.ladder.edit(ctx, func(e *domain.Evidence) {
+		e.Rungs, e.Screenshot, e.SerialLog = slices.Clone(c.rungs), shot, serial
 	})
-	return err
+}
+
+// keepFiles writes a machine's screen and serial log into a directory and says
+// where; "" for what there is none of. Without a screen of now, the last one
+// that was seen is kept.
+func (w *World) keepFiles(ctx context.Context, machine, dir string, last []byte) (shot, serial string, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", "", fault.Wrap(fault.Unavailable, err, "The evidence could not be kept.")
+	}
+	if raw, err := w.Driver.Screenshot(ctx, machine); err == nil {
+		last = raw
+	}
+	if len(last) > 0 {
+		shot = filepath.Join(dir, "screen.png")
+		if err := os.WriteFile(shot, last, 0o600); err != nil {
+			return "", "", fault.Wrap(fault.Unavailable, err, "The screenshot could not be kept.")
+		}
+	}
+	if log, err := w.Driver.SerialLog(ctx, machine, 1<<20); err == nil && len(log) > 0 {
+		serial = filepath.Join(dir, "serial.log")
+		if err := os.WriteFile(serial, log, 0o600); err != nil {
+			return "", "", fault.Wrap(fault.Unavailable, err, "The serial log could not be kept.")
+		}
+	}
+	return shot, serial, nil
 }

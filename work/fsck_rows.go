@@ -34,6 +34,13 @@ func holders(tx store.Tx) (out []holder, err error) {
 		// Images of the catalogue have no disk.
 		out = append(out, holder{n.Key, n.Disk, n.Disk != "" && n.State != domain.ImageFailed && n.State != domain.ImageDeleting})
 	}
+	builders, err := store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range builders {
+		out = append(out, holder{n.Key, n.Disk, n.Disk != "" && n.State != domain.BuilderDeleting})
+	}
 	return out, nil
 }
 

@@ -220,7 +220,7 @@ func (w *World) importClimb(ctx context.Context, r *Run, s *importState) error {
 			return err
 		}
 	}
-	return w.climb(ctx, r, s.Machine, r.Job().Subject)
+	return w.climb(ctx, r, s.Machine, w.fullLadder(r.Job().Subject))
 }
 
 func (w *World) importShutdown(ctx context.Context, r *Run, s *importState) error {

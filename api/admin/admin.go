@@ -22,6 +22,7 @@ import (
 // NotFound for a name that does not exist. All methods may be called at once.
 type Source interface {
 	Identities
+	Builders
 	Machines(ctx context.Context) ([]adminapi.Machine, error)
 	// Jobs lists the newest jobs first, limit of them at most; active leaves
 	// out those that have ended.
@@ -63,6 +64,8 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("GET", "/images", "ListImages", h.images)
 	route("GET", "/images/{name}", "GetImage", h.image)
 	route("GET", "/amis/{id}/inspection", "GetInspection", h.inspection)
+	route("GET", "/image-builders", "ListImageBuilders", h.builders)
+	route("GET", "/image-builders/{name}", "GetImageBuilder", h.builder)
 	route("GET", "/audit", "ReadAudit", h.audit)
 	route("GET", "/quotas", "ListQuotas", h.quotas)
 	route("POST", "/quotas", "SetQuota", h.setQuota)

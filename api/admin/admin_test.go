@@ -43,6 +43,12 @@ func (s *source) CancelJob(_ context.Context, id, why string) (adminapi.Job, err
 	s.why = why
 	return adminapi.Job{ID: id, Cancel: why}, s.err
 }
+func (s *source) Builders(context.Context) ([]adminapi.Builder, error) { return nil, s.err }
+
+func (s *source) Builder(_ context.Context, name string) (adminapi.Builder, error) {
+	return adminapi.Builder{Name: name}, s.err
+}
+
 func (s *source) Images(context.Context) ([]adminapi.Image, error) { return nil, s.err }
 func (s *source) Image(_ context.Context, name string) (adminapi.Image, error) {
 	return adminapi.Image{Name: name}, s.err
@@ -63,6 +69,7 @@ func TestAnswers(t *testing.T) {
 	for _, c := range []struct{ method, path, body, want string }{
 		{"GET", "/machines", "", `{"machines":[]}`},
 		{"GET", "/images", "", `{"images":[]}`},
+		{"GET", "/image-builders", "", `{"image_builders":[]}`},
 		{"GET", "/images/win%2011", "", `{"name":"win 11","arn":"","state":"","disk_bytes":0,"evidence":{"rungs":null,"boot_ms":0}}`},
 		{"GET", "/jobs/job-1", "", `{"id":"job-1","workflow":"","version":0,"subject":{"kind":"","name":""},"status":"","step":0,"steps":0,"attempt":0,` +
 			`"progress":{"done":0,"total":0},"log":[{"step":"boot","phase":"do","attempt":0,"started":"1970-01-01T00:00:01Z"}],` +

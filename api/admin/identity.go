@@ -83,7 +83,8 @@ func body(r *http.Request, in any) error {
 
 // ofOneAccount are the actions that show a caller no other account's resources;
 // everything else is for the account that runs the server.
-var ofOneAccount = map[string]bool{"slipway:ListImages": true, "slipway:GetImage": true, "slipway:GetInspection": true, "slipway:ReadAudit": true,
+var ofOneAccount = map[string]bool{"slipway:ListImages": true, "slipway:GetImage": true, "slipway:ListImageBuilders": true, "slipway:GetImageBuilder": true,
+	"slipway:GetInspection": true, "slipway:ReadAudit": true,
 	"slipway:ListDisks": true, "slipway:GetDisk": true, "slipway:GetUsage": true}
 
 // May lets in the root of the account that runs the server, and those of its

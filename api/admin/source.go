@@ -98,10 +98,7 @@ func image(i *domain.Image) adminapi.Image {
 	out := adminapi.Image{
 		Name: i.Key.Name, ARN: domain.ImageARN(i.Key), State: string(i.State), Platform: i.Platform, Disk: i.Disk,
 		DiskBytes: i.DiskBytes, SourceAMI: i.SourceAMI, Created: i.Created,
-		Evidence: adminapi.Evidence{
-			Rungs: []adminapi.Rung{}, Screenshot: i.Evidence.Screenshot, SerialLog: i.Evidence.SerialLog,
-			Machine: i.Evidence.Machine, BootMS: i.Evidence.BootMillis,
-		},
+		Evidence: evidence(i.Evidence),
 	}
 	if i.Reason != nil {
 		out.Reason = &adminapi.Reason{Code: i.Reason.Code, Message: i.Reason.Message}
@@ -112,8 +109,15 @@ func image(i *domain.Image) adminapi.Image {
 	for _, f := range i.Findings {
 		out.Findings = append(out.Findings, adminapi.Finding{Rule: f.Rule, Severity: f.Severity, Found: f.Found, Where: f.Where, Value: f.Value, Remedy: f.Remedy, Source: f.Source, Code: f.Code, AWSCode: f.AWSCode})
 	}
-	for _, r := range i.Evidence.Rungs {
-		out.Evidence.Rungs = append(out.Evidence.Rungs, adminapi.Rung{Name: r.Name, Reached: r.Reached, Needed: r.Needed, AfterMS: int64(r.After / time.Millisecond), Detail: r.Detail})
+	return out
+}
+
+func evidence(e domain.Evidence) adminapi.Evidence {
+	out := adminapi.Evidence{
+		Rungs: []adminapi.Rung{}, Screenshot: e.Screenshot, SerialLog: e.SerialLog, Machine: e.Machine, BootMS: e.BootMillis,
+	}
+	for _, r := range e.Rungs {
+		out.Rungs = append(out.Rungs, adminapi.Rung{Name: r.Name, Reached: r.Reached, Needed: r.Needed, AfterMS: int64(r.After / time.Millisecond), Detail: r.Detail})
 	}
 	return out
 }

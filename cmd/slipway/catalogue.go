@@ -5,8 +5,27 @@ import (
 	"fmt"
 	"os"
 
+	"slipway/domain"
 	"slipway/service"
 )
+
+// instances is the catalogue of instance types with what --instance-types
+// changes; nil without the flag.
+func instances(c ServeConfig) (*domain.Catalogue, error) {
+	if c.InstanceTypes == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.InstanceTypes)
+	if err != nil {
+		return nil, fmt.Errorf("read --instance-types: %w", err)
+	}
+	defer f.Close()
+	out, err := domain.Instances().Override(f)
+	if err != nil {
+		return nil, fmt.Errorf("--instance-types %s: %w", c.InstanceTypes, err)
+	}
+	return out, nil
+}
 
 // syncCatalogue reads --public-images. Without the flag the catalogue stays as
 // the last start left it.

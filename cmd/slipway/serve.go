@@ -61,6 +61,9 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	defer collector.Stop()
 	keeper := startKeeper(ctx, c, world, log)
 	defer keeper.stop()
+	watcher := &work.Watcher{World: world, Log: log}
+	watcher.Start(ctx)
+	defer watcher.Stop()
 
 	trail, err := audit.Open(audit.Options{Dir: filepath.Join(c.DataDir, "audit"), Keep: c.AuditKeep, Now: time.Now, NewID: domain.RandomIDs.UUID, Log: log})
 	if err != nil {
@@ -71,7 +74,8 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures,
+	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Host: host{world.Driver}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures,
+		Instances: world.Instances,
 		Transfers: service.Transfers{Bucket: c.S3Endpoint != "", Dir: c.ImportDir}}}
 	if err := syncCatalogue(ctx, c, svc); err != nil {
 		return err
@@ -122,7 +126,8 @@ func gauges(svc *service.Service, w *work.World) []metrics.Gauge {
 
 // flowLimits is how many jobs of a workflow run at once. Seals share one disk,
 // imports wait for a slot of their own to boot.
-var flowLimits = map[string]int{domain.FlowSnapshotSeal: 4, domain.FlowImageImport: 16, domain.FlowImageExport: 8, domain.FlowImportDisk: 3, domain.FlowExportImage: 2}
+var flowLimits = map[string]int{domain.FlowSnapshotSeal: 4, domain.FlowImageImport: 16, domain.FlowImageExport: 8, domain.FlowImportDisk: 3, domain.FlowExportImage: 2,
+	domain.FlowBuilderStart: 16}
 
 func announce(c ServeConfig, ln *listener, key *domain.AccessKey, stdout io.Writer) error {
 	err := WriteClientFile(c.DataDir, ClientFile{

@@ -38,6 +38,10 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 	if len(missing) > 0 {
 		log.Warn("machines cannot be started here: " + strings.Join(missing, ", ") + " missing; `slipway doctor` says how to install it. Everything that needs no machine works.")
 	}
+	types, err := instances(c)
+	if err != nil {
+		return nil, err
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
@@ -50,7 +54,8 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 		ImportDir: c.ImportDir, Objects: objects, Convert: &convert.Converter{Warn: func(text string) { log.Warn(text) }},
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
-		Inspect: func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
+		Instances: types,
+		Inspect:   func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
 		Apps: func(ctx context.Context, path string, apps []facts.App) ([]facts.AppSeen, error) {
 			return inspect.Apps(ctx, exe, path, apps)
 		},
@@ -93,6 +98,14 @@ func listMachines(d compute.Driver) func(ctx context.Context) ([]adminapi.Machin
 		}
 		return out, err
 	}
+}
+
+// host is the driver as the use cases want it.
+type host struct{ driver compute.Driver }
+
+func (h host) Room() domain.HostRoom {
+	f := h.driver.Features()
+	return domain.HostRoom{MemoryMiB: f.TotalMB, FreeMiB: f.MemoryMB, CPUs: f.CPUs, Pretend: f.Name == "fake"}
 }
 
 // blocks is the disk store as the use cases want it: digests are words there.

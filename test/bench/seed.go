@@ -66,7 +66,7 @@ func seedImage(tx store.Tx, name string) error {
 		Meta: domain.Meta{Key: seedKey(domain.KindImage, name)}, DisplayName: "Image number " + name,
 		Description: "A desktop for the \"accounting\" department, made from " + name, Type: "CUSTOM", Visibility: domain.VisibilityPrivate,
 		Platform: "WINDOWS_SERVER_2022", Disk: "sha256:" + strings.Repeat("ab", 32), DiskBytes: 30 << 30, SourceAMI: seedAMI,
-		RoleARN: "arn:aws:iam::" + seedAccount + ":role/import", AgentPolicy: "CURRENT_LATEST", Families: domain.ImportedFamilies(),
+		RoleARN: "arn:aws:iam::" + seedAccount + ":role/import", AgentPolicy: "CURRENT_LATEST", Families: domain.Instances().Families("CUSTOM"),
 		Catalog: []domain.Application{
 			{Name: "notepad", DisplayName: "Notepad", Path: `C:\Windows\notepad.exe`},
 			{Name: "calc", DisplayName: "Calculator", Path: `C:\Windows\calc.exe`},

@@ -67,7 +67,7 @@ func (s *Server) Processes() []Process {
 // everything but directories in the places where work leaves its files.
 func (s *Server) Leftovers() []string {
 	var out []string
-	for _, dir := range []string{"run", "disks/overlays", "disks/uploads"} {
+	for _, dir := range []string{"run", "builders", "disks/overlays", "disks/uploads"} {
 		err := filepath.WalkDir(filepath.Join(s.DataDir, dir), func(path string, d fs.DirEntry, err error) error {
 			if os.IsNotExist(err) {
 				return nil

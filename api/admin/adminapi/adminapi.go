@@ -173,6 +173,30 @@ type Inspection struct {
 	Problem   string          `json:"problem,omitempty"` // why it could not be inspected
 }
 
+// Builders answers GET /image-builders.
+type Builders struct {
+	Builders []Builder `json:"image_builders"`
+}
+
+// Builder is an image builder with its machine. It answers
+// GET /image-builders/{name}; Job is the newest work on it.
+type Builder struct {
+	Name         string    `json:"name"`
+	ARN          string    `json:"arn"`
+	State        string    `json:"state"`
+	Reason       *Reason   `json:"reason,omitempty"`
+	Image        string    `json:"image"`
+	Platform     string    `json:"platform,omitempty"`
+	InstanceType string    `json:"instance_type"`
+	CPUs         int       `json:"cpus"` // what its machine was promised
+	MemoryMB     int64     `json:"memory_mb"`
+	VolumeGiB    int64     `json:"volume_gib"`
+	Machine      string    `json:"machine"` // its id, as in GET /machines
+	Evidence     Evidence  `json:"evidence"`
+	Job          *Job      `json:"job,omitempty"`
+	Created      time.Time `json:"created,omitzero"`
+}
+
 // Audit answers GET /audit?limit=&event=&user=&errors=1&since=, newest first.
 // A record has CloudTrail's form.
 type Audit struct {

@@ -1,0 +1,113 @@
+package vm
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/appstream"
+	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
+
+	"slipway/api/admin/adminapi"
+	"slipway/test/rig"
+)
+
+// TestBuilder takes an image builder through its life: up, killed and noticed,
+// up again with its board's memory, stopped, deleted without a trace.
+func TestBuilder(t *testing.T) {
+	h := newHouse(t, "--import-rules", "open", patient)
+	ami := h.push(rig.Guest(t, "linux"), "base")
+	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role})
+	h.ok(err)
+	rig.Until(t, time.Minute, "the image is there", func() (bool, error) {
+		out, err := h.app.DescribeImages(t.Context(), &appstream.DescribeImagesInput{Names: []string{"base"}})
+		return err == nil && out.Images[0].State == types.ImageStateAvailable, err
+	})
+	out, err := h.app.CreateImageBuilder(t.Context(), &appstream.CreateImageBuilderInput{
+		Name: aws.String("b"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"),
+	})
+	h.ok(err)
+	if b := out.ImageBuilder; b.State != types.ImageBuilderStatePending || b.RootVolumeConfig == nil || *b.RootVolumeConfig.VolumeSizeInGb != 200 {
+		t.Fatalf("created: %+v", b)
+	}
+	first := h.builder("RUNNING", "PENDING")
+	if !strings.Contains(first.Evidence.Machine, "disk of 200 GiB") || len(first.Evidence.Rungs) != 3 {
+		t.Errorf("evidence: %+v", first.Evidence)
+	}
+	vars := h.board("vars.fd")
+
+	var m adminapi.Machines
+	h.ok(json.Unmarshal([]byte(h.Must("ps", "--json")), &m))
+	if len(m.Machines) != 1 || m.Machines[0].ID != first.Machine || m.Machines[0].MemoryMB != first.MemoryMB {
+		t.Fatalf("machines: %+v", m.Machines)
+	}
+	h.ok(syscall.Kill(m.Machines[0].PID, syscall.SIGKILL))
+	if b := h.builder("FAILED", "RUNNING", "STOPPING"); b.Reason == nil || !strings.Contains(b.Reason.Message, "ended unexpectedly") {
+		t.Errorf("killed: %+v", b.Reason)
+	}
+
+	_, err = h.app.StartImageBuilder(t.Context(), &appstream.StartImageBuilderInput{Name: aws.String("b")})
+	h.ok(err)
+	if again := h.builder("RUNNING", "PENDING"); again.Reason != nil || again.Machine != first.Machine {
+		t.Errorf("started again: %+v", again)
+	}
+	if now := h.board("vars.fd"); !os.SameFile(vars, now) {
+		t.Error("the firmware variables were made anew")
+	}
+	if st := h.board("tpm"); !st.IsDir() {
+		t.Error("the TPM kept nothing")
+	}
+	_, err = h.app.StopImageBuilder(t.Context(), &appstream.StopImageBuilderInput{Name: aws.String("b")})
+	h.ok(err)
+	h.builder("STOPPED", "STOPPING")
+	if p := h.Processes(); len(p) > 0 {
+		t.Errorf("processes of a stopped builder: %+v", p)
+	}
+	_, err = h.app.DeleteImageBuilder(t.Context(), &appstream.DeleteImageBuilderInput{Name: aws.String("b")})
+	h.ok(err)
+	rig.Until(t, time.Minute, "the builder is gone", func() (bool, error) {
+		_, err := h.app.DescribeImageBuilders(t.Context(), &appstream.DescribeImageBuildersInput{Names: []string{"b"}})
+		var none *types.ResourceNotFoundException
+		if errors.As(err, &none) {
+			return true, nil
+		}
+		return false, err
+	})
+	h.nothingLeft()
+}
+
+// builder waits until the builder is in a state, having been in no others than
+// those on the way.
+func (h *house) builder(state string, way ...string) (b adminapi.Builder) {
+	h.t.Helper()
+	begun := time.Now()
+	rig.Until(h.t, bootLimit, "the builder is "+state, func() (bool, error) {
+		out, err := h.app.DescribeImageBuilders(h.t.Context(), &appstream.DescribeImageBuildersInput{Names: []string{"b"}})
+		if err != nil {
+			return false, err
+		}
+		s := string(out.ImageBuilders[0].State)
+		if s != state && !strings.Contains(strings.Join(way, " "), s) {
+			h.t.Fatalf("the builder is %s: %+v", s, out.ImageBuilders[0].StateChangeReason)
+		}
+		return s == state, nil
+	})
+	h.ok(json.Unmarshal([]byte(h.Must("builder", "show", "b", "--json")), &b))
+	h.t.Logf("%s after %.1f s", state, time.Since(begun).Seconds())
+	return b
+}
+
+// board finds a part of what the builder's board remembers.
+func (h *house) board(part string) os.FileInfo {
+	h.t.Helper()
+	var b adminapi.Builder
+	h.ok(json.Unmarshal([]byte(h.Must("builder", "show", "b", "--json")), &b))
+	st, err := os.Stat(h.DataDir + "/builders/" + b.Machine + "/board/" + part)
+	h.ok(err)
+	return st
+}

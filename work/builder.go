@@ -1,0 +1,101 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/store"
+)
+
+// What a builder has beside its row: a machine, an overlay in the disk store and
+// a directory, all named by Builder.Machine, which no second builder ever has.
+// A job remembers that name in its first step: when the row is another
+// builder's by now, of the same name, the job has nothing to do with it.
+
+// builderState is shared by the steps of all workflows of a builder.
+type builderState struct {
+	Machine string
+	Overlay string
+}
+
+// builderDir holds what a builder's board remembers and its last screenshot and
+// serial log.
+func (w *World) builderDir(machine string) string {
+	return filepath.Join(w.DataDir, "builders", machine)
+}
+
+// builderDirs lists the machines that have such a directory.
+func (w *World) builderDirs() ([]string, error) {
+	es, err := os.ReadDir(filepath.Join(w.DataDir, "builders"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fault.Wrap(fault.Unavailable, err, "The builders' directories cannot be listed.")
+	}
+	var out []string
+	for _, e := range es {
+		out = append(out, e.Name())
+	}
+	return out, nil
+}
+
+// boardDir is the part of it that the machine writes.
+func (w *World) boardDir(machine string) string { return filepath.Join(w.builderDir(machine), "board") }
+
+// errOther means that the row belongs to a later builder of the same name.
+var errOther = fault.New(fault.NotFound, "The image builder is gone.")
+
+// builder reads a job's builder.
+func (w *World) builder(ctx context.Context, r *Run, s *builderState) (*domain.Builder, error) {
+	b, err := read[domain.Builder](ctx, w.Store, r.Job().Subject)
+	if err == nil && b.Machine != s.Machine {
+		return nil, errOther
+	}
+	return b, err
+}
+
+// editBuilder changes a job's builder.
+func (w *World) editBuilder(ctx context.Context, key domain.Key, machine string, change func(tx store.Tx, b *domain.Builder)) error {
+	_, err := edit(ctx, w.Store, key, func(tx store.Tx, b *domain.Builder) error {
+		if b.Machine != machine {
+			return errOther
+		}
+		change(tx, b)
+		return nil
+	})
+	return err
+}
+
+// moveBuilder sends an event to a job's builder; when the builder is gone or has
+// gone on without the job, which is then being repeated after its end, nothing
+// happens.
+func (w *World) moveBuilder(ctx context.Context, key domain.Key, machine string, on domain.Event, detail string, change func(tx store.Tx, b *domain.Builder)) error {
+	err := move(ctx, w.Store, key, on, detail, func(tx store.Tx, b *domain.Builder) error {
+		if b.Machine != machine {
+			return errOther
+		}
+		if change != nil {
+			change(tx, b)
+		}
+		return nil
+	})
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.WrongState) {
+		return nil
+	}
+	return err
+}
+
+// blameBuilder writes down why a builder failed, in AWS's words for builders.
+func blameBuilder(tx store.Tx, b *domain.Builder, cause error) {
+	code, message := "INTERNAL_SERVICE_ERROR", fault.Public(cause)
+	b.Reason = &domain.StateReason{Code: "INTERNAL_ERROR", Message: message}
+	switch fault.KindOf(cause) {
+	case fault.NotFound, fault.NotAvailable:
+		code, b.Reason.Code = "IMAGE_NOT_FOUND", "IMAGE_UNAVAILABLE"
+	case fault.Incompatible:
+		code = "FLEET_INSTANCE_PROVISIONING_FAILURE"
+	}
+	b.Errors = []domain.ImageError{{Code: code, Message: message, At: tx.Now()}}
+}

@@ -1,0 +1,174 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"slipway/compute"
+	"slipway/disk"
+	"slipway/disk/rules"
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/store"
+)
+
+// builderStart brings a builder's machine up, for the first time or again: what
+// is there of an earlier start is used as it is. Nothing that holds somebody's
+// work is undone.
+func (w *World) builderStart() Workflow {
+	return Define(domain.FlowBuilderStart, 1, []Step[builderState]{
+		{Name: "begin", Do: w.startBegin, Undo: w.startFailed},
+		{Name: "disk", Do: w.startDisk},
+		{Name: "boot", Do: w.startBoot, Undo: w.startDropMachine},
+		{Name: "climb", Do: w.startClimb},
+		{Name: "running", Do: w.startRunning, NoReturn: true},
+	})
+}
+
+func (w *World) startBegin(ctx context.Context, r *Run, s *builderState) error {
+	b, err := read[domain.Builder](ctx, w.Store, r.Job().Subject)
+	if err != nil {
+		return err
+	}
+	s.Machine = b.Machine
+	return w.editBuilder(ctx, b.Key, s.Machine, func(_ store.Tx, b *domain.Builder) {
+		b.Evidence = domain.Evidence{} // of the start before
+	})
+}
+
+// startFailed is the undo of the first step, hence the last thing that runs. A
+// job that never got to remember its machine speaks for the builder of now.
+func (w *World) startFailed(ctx context.Context, r *Run, s *builderState) error {
+	cause := r.Cause()
+	if s.Machine == "" {
+		b, err := read[domain.Builder](ctx, w.Store, r.Job().Subject)
+		if fault.Is(err, fault.NotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		s.Machine = b.Machine
+	}
+	return w.moveBuilder(ctx, r.Job().Subject, s.Machine, domain.BuilderBroke, fault.Public(cause), func(tx store.Tx, b *domain.Builder) {
+		blameBuilder(tx, b, cause)
+	})
+}
+
+// startDisk makes the layer that the guest writes into, as large as the root
+// volume, and the directory for what its board remembers.
+func (w *World) startDisk(ctx context.Context, r *Run, s *builderState) error {
+	b, err := w.builder(ctx, r, s)
+	if err != nil {
+		return err
+	}
+	base, err := baseOf(b)
+	if err != nil {
+		return err
+	}
+	if s.Overlay, err = w.Disks.CreateOverlay(ctx, s.Machine, base, max(b.VolumeGiB<<30, b.DiskBytes)); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(w.boardDir(s.Machine), 0o700); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "The builder's directory could not be made.")
+	}
+	return nil
+}
+
+// baseOf is the sealed disk below a builder's layer; the zero digest is none.
+func baseOf(b *domain.Builder) (disk.Digest, error) {
+	if b.Disk == "" {
+		return disk.Digest{}, nil
+	}
+	return disk.ParseDigest(b.Disk)
+}
+
+func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
+	b, err := w.builder(ctx, r, s)
+	if err != nil {
+		return err
+	}
+	spec := compute.Spec{
+		ID: s.Machine, CPUs: b.CPUs, MemoryMB: b.MemoryMiB, TPM: w.Driver.Features().TPM, StateDir: w.boardDir(s.Machine),
+		Disk:   compute.Disk{Chain: []compute.File{{Path: s.Overlay, Format: "qcow2"}}},
+		Labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
+	}
+	if b.Disk != "" {
+		if spec.Bus, spec.NIC, err = w.hardware(ctx, b.Disk); err != nil {
+			return err
+		}
+		base, err := baseOf(b)
+		if err != nil {
+			return err
+		}
+		spec.Disk.Chain = append(spec.Disk.Chain, compute.File{Path: w.Disks.Path(base), Format: "raw"})
+	}
+	if f := b.Tags["slipway:fault"]; f != "" {
+		spec.Labels["fault"] = f // heeded by the fake driver alone
+	}
+	r.Progress(0, 0, "waiting for room to boot a guest")
+	if err := w.Slots.Take(ctx, s.Machine); err != nil {
+		return err
+	}
+	r.Progress(0, 0, "starting the guest")
+	if _, err := w.Driver.Start(ctx, spec); err != nil {
+		return err
+	}
+	f := w.Driver.Features()
+	machine := fmt.Sprintf("%d vCPU, %d MiB, disk of %d GiB, %s/%s", spec.CPUs, spec.MemoryMB, b.VolumeGiB, f.Name, f.Accel)
+	return w.editBuilder(ctx, b.Key, s.Machine, func(_ store.Tx, b *domain.Builder) { b.Evidence.Machine = machine })
+}
+
+// hardware chooses the bus and the card that the guest has drivers for. A disk
+// that could not be looked into gets what most systems can drive.
+func (w *World) hardware(ctx context.Context, digest string) (compute.Bus, compute.Model, error) {
+	f, _, err := w.facts(ctx, digest)
+	if err != nil || f == nil {
+		return "", "", err
+	}
+	return compute.Bus(rules.Bus(*f)), compute.Model(rules.NIC(*f)), nil
+}
+
+func (w *World) startDropMachine(ctx context.Context, _ *Run, s *builderState) error {
+	if s.Machine == "" {
+		return nil
+	}
+	if err := w.Driver.Destroy(ctx, s.Machine); err != nil {
+		return err
+	}
+	w.Slots.Release(s.Machine)
+	return nil
+}
+
+// startClimb waits until an operating system runs and its screen can be
+// streamed: that is when an administrator can begin.
+func (w *World) startClimb(ctx context.Context, r *Run, s *builderState) error {
+	w.Slots.Resume(s.Machine)
+	key := r.Job().Subject
+	return w.climb(ctx, r, s.Machine, ladder{
+		rungs:   []domain.Rung{{Name: rungHandedOver, Needed: true}, {Name: rungNetwork}, {Name: rungDisplay, Needed: true}},
+		display: rungHandedOver, retry: "start the image builder again", dir: w.builderDir(s.Machine),
+		load: func(ctx context.Context) (domain.Evidence, error) {
+			b, err := w.builder(ctx, r, s)
+			if err != nil {
+				return domain.Evidence{}, err
+			}
+			return b.Evidence, nil
+		},
+		edit: func(ctx context.Context, change func(*domain.Evidence)) error {
+			return w.editBuilder(ctx, key, s.Machine, func(_ store.Tx, b *domain.Builder) { change(&b.Evidence) })
+		},
+	})
+}
+
+// startRunning lets go of the slot: slots are for booting, which takes a
+// processor; a guest that is up mostly waits.
+func (w *World) startRunning(ctx context.Context, r *Run, s *builderState) error {
+	err := w.moveBuilder(ctx, r.Job().Subject, s.Machine, domain.BuilderReady, "", func(_ store.Tx, b *domain.Builder) {
+		b.Reason, b.Errors = nil, nil
+	})
+	if err == nil {
+		w.Slots.Release(s.Machine)
+	}
+	return err
+}
