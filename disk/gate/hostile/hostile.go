@@ -74,9 +74,16 @@ var Files = sync.OnceValue(files)
 
 func files() []*File {
 	var all []*File
-	for _, part := range [][]*File{raws(), qcow2s(), vmdks(), vhds(), vhdxs(), ovas(), packed()} {
-		all = append(all, part...)
+	for _, format := range []string{"raw", "qcow2", "vmdk", "vhd", "vhdx", "ova", "packed"} {
+		all = append(all, Of(format)...)
 	}
+	return all
+}
+
+// Of makes the images of one format: raw, qcow2, vmdk, vhd, vhdx, ova, or packed
+// for those that are compressed.
+func Of(format string) []*File {
+	all := map[string]func() []*File{"raw": raws, "qcow2": qcow2s, "vmdk": vmdks, "vhd": vhds, "vhdx": vhdxs, "ova": ovas, "packed": packed}[format]()
 	for _, f := range all {
 		if f.Size == 0 {
 			f.Size = int64(len(f.Data))
