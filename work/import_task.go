@@ -106,7 +106,6 @@ func (w *World) intakeCheck(ctx context.Context, r *Run, s *intakeState) error {
 	if err != nil {
 		return sourceFault(err)
 	}
-	shown := d.String()
 	if s.Packed = d.Packed(); s.Packed {
 		r.Progress(0, 0, "unpacking")
 		if err := w.unpack(ctx, d, t.Key); err != nil {
@@ -118,9 +117,6 @@ func (w *World) intakeCheck(ctx context.Context, r *Run, s *intakeState) error {
 		return err
 	}
 	defer in.Close()
-	if s.Packed {
-		shown += "(" + chain.String() + ")"
-	}
 	if err := chain.Check(ctx); err != nil {
 		return sourceFault(err)
 	}
@@ -131,7 +127,7 @@ func (w *World) intakeCheck(ctx context.Context, r *Run, s *intakeState) error {
 		}
 	}
 	_, err = w.intakeSays(ctx, r, "validated", func(t *domain.ImportTask) {
-		t.Format, t.FileBytes, t.DiskBytes, t.Warnings = strings.ToUpper(shown), f.Size(), chain.VirtualSize, chain.Warnings
+		t.Format, t.FileBytes, t.DiskBytes, t.Warnings = strings.ToUpper(string(chain.Chain[0].Format)), f.Size(), chain.VirtualSize, chain.Warnings
 	})
 	return err
 }

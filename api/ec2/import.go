@@ -84,9 +84,6 @@ func importImageShape(t service.Importing) aws.ImportImageTask {
 		DeviceName: convert.Opt(t.Source.Device), Format: convert.Opt(or(&t.Format, t.Source.Format)), SnapshotId: convert.Opt(t.SnapshotID),
 		Status: new(string(t.State)), Url: convert.Opt(t.Source.URL), UserBucket: userBucket(t.Source), Progress: convert.Opt(t.Progress),
 	}
-	if t.State == "" {
-		d.Status = new(string(domain.TaskActive))
-	}
 	if t.FileBytes > 0 {
 		d.DiskImageSize = new(float64(t.FileBytes))
 	}
