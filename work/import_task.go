@@ -40,10 +40,6 @@ func (w *World) importDisk() Workflow {
 	})
 }
 
-func (w *World) intakeTask(ctx context.Context, r *Run) (*domain.ImportTask, error) {
-	return read[domain.ImportTask](ctx, w.Store, r.Job().Subject)
-}
-
 // intakeSays shows clients what is being done, in EC2's words.
 func (w *World) intakeSays(ctx context.Context, r *Run, message string, change func(t *domain.ImportTask)) (*domain.ImportTask, error) {
 	return edit(ctx, w.Store, r.Job().Subject, func(_ store.Tx, t *domain.ImportTask) error {
