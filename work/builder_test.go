@@ -343,3 +343,23 @@ func TestBuilderWhoseGuestFails(t *testing.T) {
 	}
 	r.machine(t, compute.Gone)
 }
+
+// TestCollectorKnowsBuilders: what belongs to a builder stays, also while it is
+// stopped; what belonged to one goes.
+func TestCollectorKnowsBuilders(t *testing.T) {
+	r := newRig(t)
+	key := r.up("b")
+	r.ask(key, domain.BuilderAskStop, domain.FlowBuilderStop)
+	r.ran(key)
+	r.settle(t.Context())
+	r.overlay(t, 200<<30)
+	if r.starts() != 1 {
+		t.Error("the builder's board has forgotten")
+	}
+	r.update(func(tx store.Tx) error { return tx.Delete(key) })
+	r.settle(t.Context())
+	r.nothingRuns(t)
+	if left, _ := filepath.Glob(filepath.Join(r.dir, "builders", "*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}

@@ -1,0 +1,80 @@
+package script
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/appstream"
+	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
+
+	"slipway/api/admin/adminapi"
+	"slipway/test/rig"
+)
+
+// TestServerDiesUnderBuilders kills the server right after every request about
+// an image builder: each goes on where it was. The image is one that is known
+// by name only, and its instance type has the size that the operator gave it.
+func TestServerDiesUnderBuilders(t *testing.T) {
+	write := func(name, text string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	s := rig.Start(t, "--compute", "fake", "--fake-boot-time", "1s",
+		"--public-images", write("images.json", `{"images":[{"name":"AppStream-Base","platform":"WINDOWS_SERVER_2022","families":["GENERAL_PURPOSE"]}]}`),
+		"--instance-types", write("types.json", `{"types":[{"type":"stream.standard.small","memory_gib":1.5}]}`))
+	address := s.Endpoint[len("http://"):]
+	app := appstream.NewFromConfig(aws.Config{Region: s.Client.Region, BaseEndpoint: &s.Endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider(s.Client.AccessKeyID, s.Client.SecretAccessKey, "")})
+	die := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Kill()
+		s.Again(address)
+	}
+	show := func() (b adminapi.Builder) {
+		if err := json.Unmarshal([]byte(s.Must("builder", "show", "b", "--json")), &b); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	becomes := func(state string) {
+		t.Helper()
+		rig.Until(t, limit, "the builder is "+state, func() (bool, error) { return show().State == state, nil })
+	}
+	name := aws.String("b")
+	_, err := app.CreateImageBuilder(t.Context(), &appstream.CreateImageBuilderInput{Name: name, ImageName: aws.String("AppStream-Base"), InstanceType: aws.String("stream.standard.small")})
+	die(err)
+	becomes("RUNNING")
+	if b := show(); b.MemoryMB != 1536 || b.Platform != "WINDOWS_SERVER_2022" || b.Image != "arn:aws:appstream:us-east-1::image/AppStream-Base" {
+		t.Errorf("%+v", b)
+	}
+	_, err = app.StopImageBuilder(t.Context(), &appstream.StopImageBuilderInput{Name: name})
+	die(err)
+	becomes("STOPPED")
+	_, err = app.StartImageBuilder(t.Context(), &appstream.StartImageBuilderInput{Name: name})
+	die(err)
+	becomes("RUNNING")
+	_, err = app.DeleteImageBuilder(t.Context(), &appstream.DeleteImageBuilderInput{Name: name})
+	die(err)
+	rig.Until(t, limit, "the builder is gone", func() (bool, error) {
+		_, err := app.DescribeImageBuilders(t.Context(), &appstream.DescribeImageBuildersInput{Names: []string{"b"}})
+		var none *types.ResourceNotFoundException
+		if errors.As(err, &none) {
+			return true, nil
+		}
+		return false, err
+	})
+	if left := s.Leftovers(); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
