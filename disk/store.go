@@ -297,6 +297,15 @@ func (s *Store) unpublish(d Digest) (trash string, err error) {
 	return s.vanish(s.sealedAt(d))
 }
 
+// Pinned names an upload that became this disk, or an overlay that stands on it;
+// "" when there is none and Remove would remove it.
+func (s *Store) Pinned(d Digest) (by string, err error) {
+	s.names.Lock()
+	defer s.names.Unlock()
+	by, err = s.pinnedBy(d)
+	return by, ioFault(err, "The disk store could not be listed.")
+}
+
 // pinnedBy names one upload or overlay that needs d, "" if none.
 func (s *Store) pinnedBy(d Digest) (string, error) {
 	for _, kind := range []struct{ dir, file, word string }{

@@ -242,6 +242,11 @@ func (c *Collector) disk(ctx context.Context, d disk.Digest) error {
 	if err := c.World.Store.View(ctx, look); err != nil || used {
 		return err
 	}
+	// A seal of an earlier life that was not recorded holds its disk by its
+	// upload until it is: jobs that seal something else are no reason to wait.
+	if by, err := c.World.Disks.Pinned(d); err != nil || by != "" {
+		return err
+	}
 	err := c.World.Store.Update(ctx, func(tx store.Tx) error {
 		if err := look(tx); err != nil || used {
 			return err
@@ -261,13 +266,8 @@ func (c *Collector) disk(ctx context.Context, d disk.Digest) error {
 	return nil
 }
 
-// inUse tells whether somebody refers to a disk, or may do so soon: a disk that
-// was sealed and not yet recorded has no user.
+// inUse tells whether somebody refers to a disk.
 func inUse(tx store.Tx, key domain.Key) (bool, error) {
 	users, err := tx.Referrers(key)
-	if err != nil || len(users) > 0 {
-		return true, err
-	}
-	sealing, err := tx.Jobs(store.JobQuery{Workflow: domain.FlowSnapshotSeal, Statuses: []domain.JobStatus{domain.JobRunning, domain.JobQueued, domain.JobUndoing}})
-	return len(sealing) > 0, err
+	return err != nil || len(users) > 0, err
 }

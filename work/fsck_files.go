@@ -50,7 +50,11 @@ func (f *Fsck) orphans(ctx context.Context) error {
 	for _, d := range all {
 		files[d.String()] = true
 		un, err := unused(domain.DiskKey(d.String()))
+		by := ""
 		if err == nil && un {
+			by, err = w.Disks.Pinned(d)
+		}
+		if err == nil && un && by == "" {
 			err = f.orphan("orphan-disk", d.String(), "No snapshot, image or task uses this sealed disk.", func() error { return c.disk(ctx, d) })
 		}
 		if err != nil {
@@ -98,9 +102,16 @@ func (f *Fsck) machines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	dirs, err := f.World.builderDirs()
+	if err != nil {
+		return err
+	}
 	var busy map[string]bool
+	var builders []*domain.Builder
 	err = f.World.Store.View(ctx, func(tx store.Tx) (err error) {
-		busy, err = busyMachines(tx)
+		if busy, err = busyMachines(tx); err == nil {
+			builders, err = store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder})
+		}
 		return err
 	})
 	if err != nil {
@@ -130,6 +141,20 @@ func (f *Fsck) machines(ctx context.Context) error {
 		}
 		if err := f.orphan("orphan-overlay", id, "No job uses this overlay.", remove); err != nil {
 			return err
+		}
+	}
+	for _, id := range dirs {
+		if busy[id] {
+			continue
+		}
+		if err := f.orphan("orphan-builder", filepath.Join("builders", id), "No image builder has this directory.", func() error { return removeAll(f.World.builderDir(id)) }); err != nil {
+			return err
+		}
+	}
+	for _, b := range builders {
+		if _, _, _, err := f.World.Disks.Overlay(b.Machine); fault.Is(err, fault.NotFound) {
+			f.found(Found{Code: "builder-empty", Severity: SeverityNote, Subject: b.Key.String(), Users: []domain.Key{b.Key},
+				Text: "What was changed in this image builder is not here; it has what its image has.", Remedy: "Nothing, or delete it: a backup does not hold what machines wrote."})
 		}
 	}
 	return nil

@@ -40,9 +40,8 @@ type Options struct {
 // File is the name of the database in the data directory.
 const File = "slipway.db"
 
-const (
-	lockName = "slipway.lock"
-)
+// LockFile is the file that the owner of a data directory holds locked.
+const LockFile = "slipway.lock"
 
 type db struct {
 	opts    Options
@@ -77,7 +76,7 @@ func Open(dir string, opts Options) (store.Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "The data directory cannot be made.")
 	}
-	lock, err := takeLock(filepath.Join(dir, lockName))
+	lock, err := takeLock(filepath.Join(dir, LockFile))
 	if err != nil {
 		return nil, err
 	}
