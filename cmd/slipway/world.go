@@ -19,7 +19,6 @@ import (
 	"slipway/disk/inspect"
 	"slipway/disk/rules"
 	"slipway/domain"
-	"slipway/fault"
 	"slipway/service"
 	"slipway/store"
 	"slipway/work"
@@ -160,5 +159,3 @@ func (b blocks) DataBlocks(digest string, from int64, max int) ([]int64, error) 
 	}
 	return b.disks.DataBlocks(d, from, max)
 }
-
-func isNotFound(err error) bool { return fault.Is(err, fault.NotFound) }

@@ -16,6 +16,10 @@ import (
 // Another process may own dir and go on writing meanwhile. Errors: NotFound when
 // dir holds no store; Exists when to is there.
 func Copy(ctx context.Context, dir, to string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "The data directory cannot be found.")
+	}
 	from := filepath.Join(dir, File)
 	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 		return fault.New(fault.NotFound, "%s holds no server's data.", dir).WithHint("Name the data directory with --data-dir.")

@@ -72,6 +72,10 @@ func Open(dir string, opts Options) (store.Store, error) {
 	if opts.Readers <= 0 {
 		opts.Readers = 4
 	}
+	dir, err := filepath.Abs(dir) // in a URI, a relative path would name a host
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "The data directory cannot be found.")
+	}
 	// The documents hold secrets: nobody but the owner may read them.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "The data directory cannot be made.")

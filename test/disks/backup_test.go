@@ -145,6 +145,10 @@ func TestBackupRefusals(t *testing.T) {
 			t.Fatalf("%s was restored", name)
 		}
 	}
+	t.Chdir(dir) // paths need not be absolute
+	expect(0, "verified", "restore", "a.tar", "./rel")
+	expect(0, "verified", "restore", "a", "rel2/")
+	expect(0, "Nothing is wrong.", "fsck", "--data-dir", "rel")
 	// A damaged disk is left out and named; the rest is there.
 	flip(t, s, disksOf(t, s.Must("disk", "ls", "--json"))[0].Digest, 5)
 	expect(1, "damaged or missing", "backup", at("c.tar"), "--data-dir", s.DataDir)
@@ -162,4 +166,3 @@ func TestBackupRefusals(t *testing.T) {
 		t.Errorf("%v %v", m, err)
 	}
 }
-
