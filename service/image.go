@@ -220,7 +220,8 @@ func (s *Service) DeleteImage(ctx context.Context, c domain.Caller, name string)
 		if err != nil {
 			return err
 		}
-		for _, u := range users {
+		if len(users) > 0 {
+			u := users[0]
 			if u.Kind == domain.KindAccount {
 				return fault.New(fault.InUse, "The image %s is shared with account %s.", name, u.Name).WithHint("Take that back first, with DeleteImagePermissions.")
 			}

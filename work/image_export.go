@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"slipway/domain"
 	"slipway/fault"
@@ -120,11 +121,11 @@ func (w *World) exportRegister(ctx context.Context, r *Run, s *exportState) erro
 		if err != nil {
 			return err
 		}
-		for _, a := range same {
-			if a.Key.Name == s.AMIID {
-				return nil // this step ran before
-			}
-			return GiveUp(fault.New(fault.Exists, "The AMI name %s was taken by %s while the export ran.", e.AMIName, a.Key.Name).
+		if slices.ContainsFunc(same, func(a *domain.AMI) bool { return a.Key.Name == s.AMIID }) {
+			return nil // this step ran before
+		}
+		if len(same) > 0 {
+			return GiveUp(fault.New(fault.Exists, "The AMI name %s was taken by %s while the export ran.", e.AMIName, same[0].Key.Name).
 				WithHint("Export again under another name."))
 		}
 		snap := new(domain.Snapshot)

@@ -41,6 +41,7 @@ echo 0 > /proc/sys/kernel/printk
     '   \___ \| |    | || |_) \ \ /\ / / _ \\ V / ' '    ___) | |___ | ||  __/ \ V  V / ___ \| |  ' \
     '   |____/|_____|___|_|     \_/\_/_/   \_\_|  ' ''
   printf '\033[0m\n\033[1;92m  Slipway sample guest is up\033[0m\n\n'
+  # shellcheck disable=SC2010 # names of the kernel's have no surprises
   printf '  %-10s %s\n' system "$PRETTY_NAME" kernel "$(uname -r)" UEFI "$efi" 'TPM' "$tpm" \
     disks "$(ls /sys/block | grep -Ev 'loop|ram' | tr '\n' ' ')" network "$(ls /sys/class/net | tr '\n' ' ')" boots "$boots" uptime "${up}s"
   printf '\n'

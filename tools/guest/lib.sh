@@ -63,7 +63,9 @@ debs() {
   kver=$(ls "$modules")
   modules=$modules/$kver
   busybox=$(find "$unpacked" -path "*bin/busybox" -type f | head -n 1)
+  # shellcheck disable=SC2034 # for uki.sh
   qemu_ga=$(find "$unpacked" -path "*bin/qemu-ga" -type f | head -n 1)
+  # shellcheck disable=SC2034 # for uki.sh
   kernel=$unpacked/boot/vmlinuz-$kver
   [ -s "$modules/modules.dep" ] || "$busybox" depmod -b "${modules%/lib/modules/*}" "$kver" 2>/dev/null || true
   [ -s "$modules/modules.dep" ] || die "depmod gave nothing"
