@@ -30,6 +30,9 @@ type Builder struct {
 	// Machine names its machine, overlay and state directory; no other builder
 	// ever has the same, also not one of the same name.
 	Machine string
+	// Layered: its layer was made. One that is missing then is told, never
+	// replaced by an empty one.
+	Layered bool `json:",omitempty"`
 	// CPUs and MemoryMiB are what its machine was promised at the last start.
 	CPUs      int
 	MemoryMiB int64

@@ -66,13 +66,19 @@ func (w *World) startDisk(ctx context.Context, r *Run, s *builderState) error {
 	if err != nil {
 		return err
 	}
+	if b.Layered {
+		if _, _, _, err := w.Disks.Overlay(s.Machine); fault.Is(err, fault.NotFound) {
+			return GiveUp(fault.Wrap(fault.WrongState, err, "What was changed in the image builder is missing on this server: it is in no backup.").
+				WithHint("Put disks/overlays/%s of the old data directory back, or delete the image builder and create it again.", s.Machine))
+		}
+	}
 	if s.Overlay, err = w.Disks.CreateOverlay(ctx, s.Machine, base, max(b.VolumeGiB<<30, b.DiskBytes)); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(w.boardDir(s.Machine), 0o700); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "The builder's directory could not be made.")
 	}
-	return nil
+	return w.editBuilder(ctx, b.Key, s.Machine, func(_ store.Tx, b *domain.Builder) { b.Layered = true })
 }
 
 // baseOf is the sealed disk below a builder's layer; the zero digest is none.

@@ -220,6 +220,23 @@ func TestBuilderStartsAgain(t *testing.T) {
 	r.machine(t, compute.Running)
 }
 
+// TestLostLayerIsTold: a builder whose layer is gone, as after restoring a
+// backup, does not start on an empty one as if nothing had been lost.
+func TestLostLayerIsTold(t *testing.T) {
+	r := newRig(t)
+	key := r.running("b", empty)
+	r.ask(key, domain.BuilderAskStop, domain.FlowBuilderStop)
+	r.ran(key)
+	if err := r.world.Disks.RemoveOverlay(t.Context(), builderMachine); err != nil {
+		t.Fatal(err)
+	}
+	r.ask(key, domain.BuilderAskStart, domain.FlowBuilderStart)
+	r.ran(key)
+	if b := get[domain.Builder](t, r.store, key); b.State != domain.BuilderFailed || !strings.Contains(b.Reason.Message, "disks/overlays/"+builderMachine) {
+		t.Errorf("%s %+v", b.State, b.Reason)
+	}
+}
+
 // TestBuildersMachineEnds: a machine that ends by itself is noticed and told.
 func TestBuildersMachineEnds(t *testing.T) {
 	for name, c := range map[string]struct {
