@@ -213,8 +213,8 @@ func TestImportResumesItsDownload(t *testing.T) {
 	}
 	r.imported1(t, key, want)
 	// What was sent after the break: a look at the beginning and the rest.
-	if s3.Sent > int64(len(data))*2 {
-		t.Errorf("%d bytes were sent of an object of %d", s3.Sent, len(data))
+	if s3.Sent() > int64(len(data))*2 {
+		t.Errorf("%d bytes were sent of an object of %d", s3.Sent(), len(data))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ type Service struct {
 	objects map[string][]byte
 	parts   map[string]map[int][]byte // by upload
 	begun   int
-	Sent    int64 // bytes of objects that were sent
+	sent    atomic.Int64
 
 	// Fault may answer in the service's place: it returns true when it did.
 	Fault func(w http.ResponseWriter, r *http.Request) bool
@@ -50,6 +51,9 @@ func Start(t testing.TB) *Service {
 	t.Cleanup(s.Close)
 	return s
 }
+
+// Sent is how many bytes of objects were sent.
+func (s *Service) Sent() int64 { return s.sent.Load() }
 
 // Client is a client with the right key.
 func (s *Service) Client() *bucket.Client {
@@ -130,7 +134,7 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, data []byte) {
 	w.WriteHeader(status)
 	if r.Method == http.MethodGet {
 		n, _ := w.Write(data)
-		s.Sent += int64(n)
+		s.sent.Add(int64(n))
 	}
 }
 
