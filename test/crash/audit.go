@@ -57,7 +57,7 @@ func (r *Rig) audit() (*Report, error) {
 // litter lists what ended work must not leave in the data directory.
 func (r *Rig) litter() (out []string) {
 	d := r.dataDir()
-	known := []string{"slipway.db", "slipway.db-wal", "slipway.db-shm", "slipway.lock", "client.json", "disks", "run", "evidence", "audit"}
+	known := []string{"slipway.db", "slipway.db-wal", "slipway.db-shm", "slipway.lock", "client.json", "disks", "run", "evidence", "audit", "icons", "icons.key"}
 	for _, n := range names(d) {
 		if !slices.Contains(known, n) {
 			out = append(out, n)
@@ -324,7 +324,9 @@ func (b *bookkeeper) bytes(ctx context.Context) error {
 			b.fail("the sealed disk %s: %v", d, err)
 		}
 		dir := filepath.Dir(b.disks.Path(d))
-		if n := names(dir); !slices.Equal(n, []string{"disk.json", "leaves", "raw"}) {
+		// checked.json says when it was last verified.
+		whole := []string{"disk.json", "leaves", "raw"}
+		if n := slices.DeleteFunc(names(dir), func(s string) bool { return s == "checked.json" }); !slices.Equal(n, whole) {
 			b.fail("the sealed disk %s consists of %v", d, n)
 		}
 		b.known = slices.DeleteFunc(b.known, func(s string) bool { return s == d.String() })

@@ -20,12 +20,13 @@ const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 )
 
-// canonicalRequest is step 1 of the algorithm. host and path are already canonical.
-func canonicalRequest(r *http.Request, host, path string, signed []string, payloadHash string) []byte {
+// canonicalRequest is step 1 of the algorithm. host, path and query are already
+// canonical.
+func canonicalRequest(r *http.Request, host, path, query string, signed []string, payloadHash string) []byte {
 	b := make([]byte, 0, 1024)
 	b = append(append(b, r.Method...), '\n')
 	b = append(append(b, path...), '\n')
-	b = append(append(b, canonicalQuery(r.URL.RawQuery)...), '\n')
+	b = append(append(b, query...), '\n')
 	for _, name := range signed {
 		b = append(append(b, name...), ':')
 		b = append(appendHeader(b, r, host, name), '\n')
@@ -139,14 +140,16 @@ func removeDots(p string) string {
 	return clean
 }
 
-// canonicalQuery decodes, encodes strictly and sorts by encoded name, then by
-// encoded value. X-Amz-Signature never signs itself. Undecodable escapes are
-// taken literally: the result then merely fails to match.
-func canonicalQuery(raw string) string {
+// canonicalQueries lists the canonical forms of a query that AWS's own signers
+// produce: decoded, encoded strictly, and sorted. The guide and botocore sort
+// by the encoded name and value, the Go SDK before it encodes; for ordinary
+// queries both are the same and one is returned. X-Amz-Signature never signs
+// itself. Undecodable escapes are taken literally: the result then merely
+// fails to match.
+func canonicalQueries(raw string) []string {
 	if raw == "" {
-		return ""
+		return []string{""}
 	}
-	type pair struct{ k, v string }
 	var pairs []pair
 	for part := range strings.SplitSeq(raw, "&") {
 		if part == "" {
@@ -157,22 +160,29 @@ func canonicalQuery(raw string) string {
 		if k == "X-Amz-Signature" {
 			continue
 		}
-		pairs = append(pairs, pair{escape(k, false), escape(v, false)})
+		pairs = append(pairs, pair{plain: [2]string{k, v}, encoded: [2]string{escape(k, false), escape(v, false)}})
 	}
-	slices.SortFunc(pairs, func(a, b pair) int {
-		if c := strings.Compare(a.k, b.k); c != 0 {
-			return c
-		}
-		return strings.Compare(a.v, b.v)
-	})
+	slices.SortFunc(pairs, func(a, b pair) int { return slices.Compare(a.plain[:], b.plain[:]) })
+	sdk := join(pairs)
+	slices.SortFunc(pairs, func(a, b pair) int { return slices.Compare(a.encoded[:], b.encoded[:]) })
+	if guide := join(pairs); guide != sdk {
+		return []string{guide, sdk}
+	}
+	return []string{sdk}
+}
+
+// pair is a name and its value.
+type pair struct{ plain, encoded [2]string }
+
+func join(pairs []pair) string {
 	var b strings.Builder
 	for i, p := range pairs {
 		if i > 0 {
 			b.WriteByte('&')
 		}
-		b.WriteString(p.k)
+		b.WriteString(p.encoded[0])
 		b.WriteByte('=')
-		b.WriteString(p.v)
+		b.WriteString(p.encoded[1])
 	}
 	return b.String()
 }

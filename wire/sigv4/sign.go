@@ -38,7 +38,7 @@ func (s Signer) Sign(r *http.Request, body []byte, now time.Time) {
 	}
 	slices.Sort(signed)
 	scope := Scope{s.AccessKeyID, stamp[:8], s.Region, s.Service}
-	c := canonicalRequest(r, canonicalHosts(r)[0], canonicalPaths(r.URL)[0], signed, hash)
+	c := canonicalRequest(r, canonicalHosts(r)[0], canonicalPaths(r.URL)[0], canonicalQueries(r.URL.RawQuery)[0], signed, hash)
 	sig := mac(signingKey(s.Secret, scope), stringToSign(stamp, scope, c))
 	r.Header.Set("Authorization", algorithm+" Credential="+s.AccessKeyID+"/"+scope.String()+
 		", SignedHeaders="+strings.Join(signed, ";")+", Signature="+hex.EncodeToString(sig))

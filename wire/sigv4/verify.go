@@ -188,17 +188,20 @@ func matching(r *http.Request, p *proof, cache *KeyCache, secret string, hashes 
 		return ""
 	}
 	key, cached := cache.find(secret, p.Scope)
+	queries := canonicalQueries(r.URL.RawQuery)
 	for _, host := range canonicalHosts(r) {
 		for _, path := range canonicalPaths(r.URL) {
-			for _, hash := range hashes {
-				toSign := stringToSign(p.stamp, p.Scope, canonicalRequest(r, host, path, p.signed, hash))
-				if subtle.ConstantTimeCompare(given, mac(key, toSign)) != 1 {
-					continue
+			for _, query := range queries {
+				for _, hash := range hashes {
+					toSign := stringToSign(p.stamp, p.Scope, canonicalRequest(r, host, path, query, p.signed, hash))
+					if subtle.ConstantTimeCompare(given, mac(key, toSign)) != 1 {
+						continue
+					}
+					if !cached {
+						cache.remember(secret, p.Scope, key)
+					}
+					return hash
 				}
-				if !cached {
-					cache.remember(secret, p.Scope, key)
-				}
-				return hash
 			}
 		}
 	}
