@@ -64,7 +64,7 @@ func (r *Rig) litter() (out []string) {
 		}
 	}
 	for _, n := range names(filepath.Join(d, "disks")) {
-		if !slices.Contains([]string{"uploads", "sealed", "overlays", "tmp"}, n) {
+		if !slices.Contains([]string{"layout.json", "uploads", "sealed", "overlays", "tmp"}, n) {
 			out = append(out, "disks/"+n)
 		}
 	}
