@@ -304,7 +304,11 @@ func (c *climber) reach(ctx context.Context, name string, now time.Time, detail 
 // screen looks whether the screen has come to rest on something that is no
 // error. A blinking cursor is not new: it was seen before.
 func (c *climber) screen(ctx context.Context, now time.Time) error {
-	if c.reached(rungScreen) || now.Sub(c.lastShot) < c.limits.Shot {
+	every := c.limits.Shot
+	if !c.reached(rungHandedOver) {
+		every *= 4 // until then only a stall is looked for
+	}
+	if c.reached(rungScreen) || now.Sub(c.lastShot) < every {
 		return nil
 	}
 	c.lastShot = now
