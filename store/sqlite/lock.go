@@ -7,9 +7,34 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"slipway/fault"
 )
+
+// lockPatience is how long a lock may stay after its owner was killed: a child
+// that was being forked at that moment holds it until it has become another
+// program.
+const lockPatience = time.Second
+
+// flock takes the lock of f, or says EWOULDBLOCK when somebody keeps it.
+func flock(f *os.File) error {
+	late := time.NewTimer(lockPatience)
+	defer late.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-late.C:
+			return err
+		case <-again.C:
+		}
+	}
+}
 
 // takeLock makes this process the owner of the data directory. The kernel lets
 // go of the lock when the process ends, however it ends; the descriptor is not
@@ -19,7 +44,7 @@ func takeLock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "The data directory cannot be locked.")
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(f); err != nil {
 		defer func() { _ = f.Close() }()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fault.Wrap(fault.Unavailable, err, "The data directory cannot be locked.")
