@@ -30,6 +30,8 @@ type Server struct {
 	Client   Client
 	// Flags that every start of it gets; Listen is one of them.
 	Flags []string
+	// CommandEnv is added to the environment of every command of CLI.
+	CommandEnv []string
 
 	t    testing.TB
 	env  []string
@@ -205,6 +207,7 @@ func (s *Server) CLIContext(ctx context.Context, args ...string) (stdout, stderr
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.Env = append(Environ(), "SLIPWAY_DATA="+s.DataDir, "XDG_STATE_HOME="+filepath.Join(filepath.Dir(s.DataDir), "state"))
+	cmd.Env = append(cmd.Env, s.CommandEnv...)
 	err = cmd.Run()
 	return strings.TrimSpace(out.String()), strings.TrimSpace(errs.String()), err
 }
