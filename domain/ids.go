@@ -27,6 +27,8 @@ func (g IDs) bytes(n int) []byte {
 	return b
 }
 
+func (g IDs) hex(n int) string { return hex.EncodeToString(g.bytes(n)) }
+
 func (g IDs) hex17(prefix string) string { return prefix + hex.EncodeToString(g.bytes(9))[:17] }
 
 // AMI mints an ami-… id; 17 hexadecimal digits satisfy every client's pattern.
@@ -51,10 +53,10 @@ func (g IDs) UUID() string {
 }
 
 // Job mints a job id: short enough to type, safe as a file name.
-func (g IDs) Job() string { return "job-" + hex.EncodeToString(g.bytes(6)) }
+func (g IDs) Job() string { return "job-" + g.hex(6) }
 
 // Machine mints the name of a machine that lasts: a builder's.
-func (g IDs) Machine() string { return "b-" + hex.EncodeToString(g.bytes(8)) }
+func (g IDs) Machine() string { return "b-" + g.hex(8) }
 
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -95,7 +97,7 @@ func (g IDs) AccountID() string {
 }
 
 // Secret mints a 40-character secret access key.
-func (g IDs) Secret() string { return hex.EncodeToString(g.bytes(20)) }
+func (g IDs) Secret() string { return g.hex(20) }
 
 // ARN builds an Amazon resource name in the standard partition.
 func ARN(service, region, account, resource string) string {

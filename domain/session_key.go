@@ -23,6 +23,9 @@ type SessionKey struct {
 func (*SessionKey) Alias() string { return "" }
 func (*SessionKey) Schema() int   { return 1 }
 
+// Ended tells whether a session is past its time.
+func (k *SessionKey) Ended(now time.Time) bool { return !now.Before(k.Expires) }
+
 // ARN is who the session is.
 func (k *SessionKey) ARN() string {
 	return ARN("sts", "", k.Account, "assumed-role/"+k.Role+"/"+k.Session)

@@ -36,6 +36,8 @@ type Config struct {
 	ExportHours int
 	// Icons signs the addresses of applications' icons; nil: they have none.
 	Icons *Icons
+	// Streaming makes the addresses of screens; nil: there are none.
+	Streaming *Streaming
 	// Transfers is where EC2 tasks may read and write disks.
 	Transfers Transfers
 	// Instances is the catalogue of instance types; nil means the published one.

@@ -54,7 +54,7 @@ func (s *Service) AssumeRole(ctx context.Context, c domain.Caller, keys map[stri
 		if err := tx.Insert(k); err != nil {
 			return err
 		}
-		return s.sweepSessions(tx)
+		return sweep[domain.SessionKey](tx, domain.KindSessionKey, s.IDs.SessionKey())
 	})
 	if err != nil {
 		return nil, err
@@ -154,33 +154,4 @@ func sessionPolicies(tx store.Tx, account string, in Assume) ([]string, error) {
 		docs = append(docs, p.Document())
 	}
 	return docs, nil
-}
-
-// sweep is how many sessions each new one looks at.
-const sweep = 16
-
-// sweepSessions removes sessions that ended, from a random place on: since each
-// new session looks at several old ones, those that ended never make up more
-// than a small part of all, without any schedule.
-func (s *Service) sweepSessions(tx store.Tx) error {
-	q := store.Query{Kind: domain.KindSessionKey, After: s.IDs.SessionKey(), Limit: sweep}
-	some, err := store.List[domain.SessionKey](tx, q)
-	if err != nil {
-		return err
-	}
-	if len(some) < sweep {
-		first, err := store.List[domain.SessionKey](tx, store.Query{Kind: domain.KindSessionKey, Limit: sweep - len(some)})
-		if err != nil {
-			return err
-		}
-		some = append(some, first...)
-	}
-	for _, k := range some {
-		if tx.Now().Sub(k.Expires) > time.Hour { // until then they are told as expired, not as unknown
-			if err := tx.Delete(k.Key); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -83,6 +83,14 @@ func (a api) deleteImageBuilder(ctx context.Context, c *wire.Call, in *aws.Delet
 	return &aws.DeleteImageBuilderResult{ImageBuilder: builderShape(b)}, nil
 }
 
+func (a api) createImageBuilderStreamingURL(ctx context.Context, c *wire.Call, in *aws.CreateImageBuilderStreamingURLRequest) (*aws.CreateImageBuilderStreamingURLResult, error) {
+	address, expires, err := a.svc.BuilderAddress(ctx, convert.Caller(c), convert.Val(in.Name), in.Validity)
+	if err != nil {
+		return nil, err
+	}
+	return &aws.CreateImageBuilderStreamingURLResult{StreamingURL: &address, Expires: &expires}, nil
+}
+
 // builderShape leaves NetworkAccessConfiguration out: no builder has a network
 // interface in a VPC here.
 func builderShape(b *domain.Builder) *aws.ImageBuilder {

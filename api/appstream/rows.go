@@ -39,6 +39,7 @@ func Rows(s *service.Service) []convert.Row {
 		convert.On(aws.OpStartImageBuilder, a.startImageBuilder, nil),
 		convert.On(aws.OpStopImageBuilder, a.stopImageBuilder, nil),
 		convert.On(aws.OpDeleteImageBuilder, a.deleteImageBuilder, nil),
+		convert.On(aws.OpCreateImageBuilderStreamingURL, a.createImageBuilderStreamingURL, nil),
 		convert.On(aws.OpTagResource, a.tagResource, taggedResource),
 		convert.On(aws.OpUntagResource, a.untagResource, untaggedResource),
 		convert.On(aws.OpListTagsForResource, a.listTagsForResource, listedResource),

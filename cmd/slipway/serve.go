@@ -74,7 +74,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Host: host{world.Driver}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures,
+	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Host: host{world.Driver}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures, Streaming: &service.Streaming{},
 		Instances: world.Instances,
 		Transfers: service.Transfers{Bucket: c.S3Endpoint != "", Dir: c.ImportDir}}}
 	if err := syncCatalogue(ctx, c, svc); err != nil {
@@ -88,6 +88,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 		return err
 	}
 	pictures.Base = ln.endpoint + iconsPath
+	svc.Config.Streaming.Base = ln.endpoint + streamPath
 	return answer(ctx, ln, behindProxies(c.TrustedProxies, handler), func() error {
 		log.Info("answering", "endpoint", ln.endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
 		return announce(c, ln, key, stdout)

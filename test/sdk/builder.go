@@ -3,6 +3,7 @@ package sdk
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
@@ -128,15 +129,25 @@ func (w *world) buildersRefused(state string) {
 		_, err := w.app.StopImageBuilder(w.ctx, &appstream.StopImageBuilderInput{Name: name})
 		return err
 	}
+	address := func(name string, seconds *int64) error {
+		out, err := w.app.CreateImageBuilderStreamingURL(w.ctx, &appstream.CreateImageBuilderStreamingURLInput{Name: &name, Validity: seconds})
+		if err == nil && (!strings.HasPrefix(*out.StreamingURL, w.srv.Client.Endpoint+"/_slipway/stream/?token=") || time.Until(*out.Expires) > time.Hour || time.Until(*out.Expires) < 50*time.Minute) {
+			w.t.Errorf("a streaming URL: %s until %s", *out.StreamingURL, out.Expires)
+		}
+		return err
+	}
 	permitted, available := isA[*types.OperationNotPermittedException], isA[*types.ResourceNotAvailableException]
 	switch state {
 	case "PENDING":
 		_, err := w.app.DeleteImageBuilder(w.ctx, &appstream.DeleteImageBuilderInput{Name: name})
-		w.refused([]refusal{{"stop", stop(), permitted, []string{state}}, {"delete", err, permitted, []string{state}}})
+		w.refused([]refusal{{"stop", stop(), permitted, []string{state}}, {"delete", err, permitted, []string{state}}, {"streaming", address("b", nil), permitted, []string{state}}})
 	case "RUNNING": // starting has no OperationNotPermittedException
-		w.refused([]refusal{{"start", start(), available, []string{state, "STOPPED"}}})
+		w.refused([]refusal{{"start", start(), available, []string{state, "STOPPED"}},
+			{"streaming for ever", address("b", aws.Int64(604801)), coded("InvalidParameterValueException"), []string{"604800"}},
+			{"streaming nothing", address("none", nil), isA[*types.ResourceNotFoundException], []string{"none"}}})
+		w.ok(address("b", nil))
 	case "STOPPED":
-		w.refused([]refusal{{"stop", stop(), permitted, []string{state}}})
+		w.refused([]refusal{{"stop", stop(), permitted, []string{state}}, {"streaming", address("b", nil), permitted, []string{state}}})
 	}
 }
 

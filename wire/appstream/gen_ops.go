@@ -362,6 +362,7 @@ var Service = &wire.Service{
 		&shapeStorageConnectorList,
 		&shapeStorageConnectorType,
 		&shapeStreamView,
+		&shapeStreamingAddress,
 		&shapeStreamingExperienceSettings,
 		&shapeStreamingUrlUserId,
 		&shapeString,

@@ -349,7 +349,7 @@ var shapeCreateAppBlockBuilderStreamingURLRequest = shape.Shape{Name: "CreateApp
 }}
 
 var shapeCreateAppBlockBuilderStreamingURLResult = shape.Shape{Name: "CreateAppBlockBuilderStreamingURLResult", Kind: shape.Structure, Members: []shape.Member{
-	{Name: "StreamingURL", Wire: "StreamingURL", Shape: &shapeString},
+	{Name: "StreamingURL", Wire: "StreamingURL", Shape: &shapeStreamingAddress},
 	{Name: "Expires", Wire: "Expires", Shape: &shapeTimestamp},
 }}
 
@@ -482,7 +482,7 @@ var shapeCreateImageBuilderStreamingURLRequest = shape.Shape{Name: "CreateImageB
 }}
 
 var shapeCreateImageBuilderStreamingURLResult = shape.Shape{Name: "CreateImageBuilderStreamingURLResult", Kind: shape.Structure, Members: []shape.Member{
-	{Name: "StreamingURL", Wire: "StreamingURL", Shape: &shapeString},
+	{Name: "StreamingURL", Wire: "StreamingURL", Shape: &shapeStreamingAddress},
 	{Name: "Expires", Wire: "Expires", Shape: &shapeTimestamp},
 }}
 
@@ -535,7 +535,7 @@ var shapeCreateStreamingURLRequest = shape.Shape{Name: "CreateStreamingURLReques
 }}
 
 var shapeCreateStreamingURLResult = shape.Shape{Name: "CreateStreamingURLResult", Kind: shape.Structure, Members: []shape.Member{
-	{Name: "StreamingURL", Wire: "StreamingURL", Shape: &shapeString},
+	{Name: "StreamingURL", Wire: "StreamingURL", Shape: &shapeStreamingAddress},
 	{Name: "Expires", Wire: "Expires", Shape: &shapeTimestamp},
 }}
 
@@ -1592,6 +1592,8 @@ var shapeStorageConnectorType = shape.Shape{Name: "StorageConnectorType", Kind: 
 var shapeStreamView = shape.Shape{Name: "StreamView", Kind: shape.String, Enum: []string{
 	"APP", "DESKTOP",
 }}
+
+var shapeStreamingAddress = shape.Shape{Name: "StreamingAddress", Kind: shape.String, Min: 1, HasMin: true, Sensitive: true}
 
 var shapeStreamingExperienceSettings = shape.Shape{Name: "StreamingExperienceSettings", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "PreferredProtocol", Wire: "PreferredProtocol", Shape: &shapePreferredProtocol},

@@ -1,0 +1,61 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/store"
+)
+
+// BuilderAddress makes the address at which a running builder's screen is
+// looked at. seconds is how long it may be opened; nil is an hour.
+func (s *Service) BuilderAddress(ctx context.Context, c domain.Caller, name string, seconds *int64) (address string, expires time.Time, err error) {
+	life, err := checkValidity(seconds, domain.ValidityBuilderDefault)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		b, err := ownBuilder(tx, c, name)
+		if err != nil {
+			return err
+		}
+		if err := mustBeRunning(b); err != nil {
+			return err
+		}
+		t := &domain.Ticket{Purpose: domain.ForBuilder, Subject: b.Key, Machine: b.Machine, User: c.ARN}
+		address, err = s.issue(tx, t, life)
+		expires = t.Expires
+		return err
+	})
+	return address, expires, err
+}
+
+func mustBeRunning(b *domain.Builder) error {
+	if b.State != domain.BuilderRunning {
+		return fault.New(fault.WrongState, "The image builder %s is %s. The image builder must be RUNNING for this action to succeed.", b.Key.Name, b.State)
+	}
+	return nil
+}
+
+// builderScreen is the screen of a builder, while it is the same builder and
+// runs.
+func builderScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) {
+	b := new(domain.Builder)
+	err := tx.Get(t.Subject, b)
+	if err == nil && b.Machine != t.Machine || fault.Is(err, fault.NotFound) {
+		return nil, fault.New(fault.NotFound, "The image builder %s does not exist any more.", t.Subject.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := mustBeRunning(b); err != nil {
+		return nil, err
+	}
+	title := b.DisplayName
+	if title == "" {
+		title = b.Key.Name
+	}
+	return &Screen{Ticket: t, Machine: b.Machine, Title: title, Until: t.Expires}, nil
+}
