@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"slipway/api/admin/adminapi"
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 // bootGoal is what a validation may cost, in boots by hand.
@@ -23,12 +23,10 @@ const bootGoal = 1.05
 // boots measures a validation against the same machine started by hand.
 func (b *bench) boots() error {
 	if b.guest == "" {
-		out, err := exec.CommandContext(b.ctx, "make", "--no-print-directory", "guest").Output()
-		if err != nil {
+		var err error
+		if b.guest, err = rig.SampleDisk(b.ctx); err != nil {
 			return fmt.Errorf("making the guest's disk: %w", err)
 		}
-		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		b.guest = lines[len(lines)-1]
 	}
 	ami, err := b.push(b.guest, "guest")
 	if err != nil {
@@ -81,7 +79,7 @@ func agentRung(img adminapi.Image) time.Duration {
 
 // watchCommands reads the command lines of the machine that comes up.
 func (b *bench) watchCommands() (found [][]string) {
-	_ = server.Poll(b.ctx, time.Minute, 20*time.Millisecond, func() (bool, error) {
+	_ = rig.Poll(b.ctx, time.Minute, 20*time.Millisecond, func() (bool, error) {
 		found = nil
 		dirs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, d := range dirs {
@@ -125,7 +123,7 @@ func (b *bench) byHand(lines [][]string) (time.Duration, error) {
 	if err := h.run(tpm); err != nil {
 		return 0, err
 	}
-	err = server.Poll(b.ctx, 10*time.Second, time.Millisecond, func() (bool, error) {
+	err = rig.Poll(b.ctx, 10*time.Second, time.Millisecond, func() (bool, error) {
 		_, err := os.Lstat(filepath.Join(h.dir, "t"))
 		return err == nil, nil
 	})
@@ -135,7 +133,7 @@ func (b *bench) byHand(lines [][]string) (time.Duration, error) {
 	if err := h.run(qemu); err != nil {
 		return 0, err
 	}
-	err = server.Poll(b.ctx, 90*time.Second, 20*time.Millisecond, func() (bool, error) {
+	err = rig.Poll(b.ctx, 90*time.Second, 20*time.Millisecond, func() (bool, error) {
 		return ping(filepath.Join(h.dir, "a")), nil
 	})
 	if err != nil {

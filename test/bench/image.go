@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
 
 	"slipway/disk/fixture"
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 const importGoal = 300 * time.Millisecond
@@ -39,7 +39,7 @@ func (b *bench) importOnce(name, ami string, validate bool) (time.Duration, erro
 	if _, err := b.c.AppStream.CreateImportedImage(b.ctx, in); err != nil {
 		return 0, err
 	}
-	err := server.Poll(b.ctx, 10*time.Minute, 2*time.Millisecond, func() (bool, error) {
+	err := rig.Poll(b.ctx, 10*time.Minute, 2*time.Millisecond, func() (bool, error) {
 		out, err := b.c.AppStream.DescribeImages(b.ctx, &appstream.DescribeImagesInput{Names: []string{name}})
 		if err != nil {
 			return false, err
@@ -57,7 +57,7 @@ func (b *bench) forget(name string) error {
 	if _, err := b.c.AppStream.DeleteImage(b.ctx, &appstream.DeleteImageInput{Name: &name}); err != nil {
 		return err
 	}
-	return server.Poll(b.ctx, time.Minute, 5*time.Millisecond, func() (bool, error) {
+	return rig.Poll(b.ctx, time.Minute, 5*time.Millisecond, func() (bool, error) {
 		_, err := b.c.AppStream.DescribeImages(b.ctx, &appstream.DescribeImagesInput{Names: []string{name}})
 		return err != nil, nil
 	})

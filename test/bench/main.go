@@ -21,7 +21,8 @@ import (
 	"syscall"
 	"time"
 
-	"slipway/test/server"
+	"slipway/test/rig"
+	"slipway/test/rig/clients"
 )
 
 // bench is one run.
@@ -36,8 +37,8 @@ type bench struct {
 	readTime time.Duration
 	sizes    []int // of stores that are read
 
-	srv   *server.Server
-	c     *server.Clients
+	srv   *rig.Daemon
+	c     *clients.Clients
 	role  string
 	table table
 }
@@ -80,17 +81,15 @@ func run(ctx context.Context) (err error) {
 		}
 		b.sizes = append(b.sizes, size)
 	}
-	if b.bin, err = server.Build(ctx, dir); err != nil {
+	if b.bin, err = rig.Build(ctx, dir); err != nil {
 		return err
 	}
-	if b.srv, err = server.Start(ctx, server.Options{Bin: b.bin, DataDir: filepath.Join(dir, "data"),
+	if b.srv, err = rig.Launch(ctx, rig.Options{Bin: b.bin, DataDir: filepath.Join(dir, "data"),
 		Args: append([]string{"--import-rules", "open"}, b.serve...)}); err != nil {
 		return err
 	}
 	defer func() { b.srv.Kill() }()
-	if b.c, err = b.srv.Clients(); err != nil {
-		return err
-	}
+	b.c = clients.New(b.srv.Client)
 	if b.role, err = b.c.MakeRole(ctx, "bench"); err != nil {
 		return err
 	}

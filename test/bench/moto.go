@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 // moto measures moto_server, another server that answers like AWS; ok is false
@@ -42,7 +42,7 @@ func (b *bench) moto(who reader) (f figures, ok bool, err error) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 	}()
-	err = server.Poll(b.ctx, time.Minute, 50*time.Millisecond, func() (bool, error) {
+	err = rig.Poll(b.ctx, time.Minute, 50*time.Millisecond, func() (bool, error) {
 		r, err := http.Get("http://" + address + "/moto-api/data.json")
 		if err != nil {
 			return false, nil

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"slipway/test/server"
+	"slipway/test/rig"
 	"slipway/wire/sigv4"
 )
 
@@ -146,17 +146,17 @@ func (b *bench) readsOf(images int, first, dry map[string]figures) (err error) {
 	return nil
 }
 
-func (b *bench) readServer(dir string) (*server.Server, error) {
+func (b *bench) readServer(dir string) (*rig.Daemon, error) {
 	args := []string{"--region", seedRegion, "--account", seedAccount, "--compute", "fake", "--throttle-reads", "0", "--throttle-writes", "0"}
 	args = append(args, b.serve...)
-	return server.Start(b.ctx, server.Options{Bin: b.bin, DataDir: dir, Args: args})
+	return rig.Launch(b.ctx, rig.Options{Bin: b.bin, DataDir: dir, Args: args})
 }
 
 // sampled sends a sample after a second of it, each request twice at least, that
 // is not measured, and gives the
 // median of the rounds by the server's processor time.
-func (b *bench) sampled(srv *server.Server, who reader, s sample, conns int) (figures, error) {
-	l := load{address: srv.Address, requests: s.signed(srv.Address, who), status: s.status, conns: conns, time: time.Second, pid: srv.PID()}
+func (b *bench) sampled(srv *rig.Daemon, who reader, s sample, conns int) (figures, error) {
+	l := load{address: srv.Address, requests: s.signed(srv.Address, who), status: s.status, conns: conns, time: time.Second, pid: srv.Pid()}
 	for sent := 0; sent < 2*len(l.requests); {
 		f, err := l.run()
 		if err != nil {

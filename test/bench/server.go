@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 const (
@@ -81,7 +81,7 @@ func (b *bench) start(dir string) (time.Duration, error) {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	}()
-	err = server.Poll(b.ctx, time.Minute, time.Millisecond, func() (bool, error) {
+	err = rig.Poll(b.ctx, time.Minute, time.Millisecond, func() (bool, error) {
 		r, err := client.Get("http://" + addr + "/_slipway/healthz")
 		if err != nil {
 			return false, nil

@@ -156,7 +156,7 @@ func (b *bench) transfers() error {
 
 // cpu is the processor time that the server has used.
 func (b *bench) cpu() time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.srv.PID()))
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.srv.Pid()))
 	if err != nil {
 		return 0
 	}

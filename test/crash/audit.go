@@ -15,13 +15,13 @@ import (
 	"slipway/domain"
 	"slipway/store"
 	"slipway/store/sqlite"
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 // audit waits until the server is at rest, stops it and looks at all it keeps.
 func (r *Rig) audit() (*Report, error) {
 	var left []string
-	err := server.Poll(r.ctx, 20*time.Second, 100*time.Millisecond, func() (bool, error) {
+	err := rig.Poll(r.ctx, 20*time.Second, 100*time.Millisecond, func() (bool, error) {
 		jobs, err := r.clients.Jobs(r.ctx, true)
 		if err != nil {
 			return false, err
@@ -45,8 +45,8 @@ func (r *Rig) audit() (*Report, error) {
 	if err := r.server().Stop(); err != nil {
 		r.fail("stopping: %v", err)
 	}
-	for _, p := range strangers(r.dataDir()) {
-		r.fail("left running: %s", p)
+	for _, p := range rig.Processes(r.dataDir()) {
+		r.fail("left running: process %d: %.120s", p.Pid, p.Command)
 	}
 	if err := r.books(); err != nil {
 		return nil, err

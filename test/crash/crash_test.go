@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"slipway/disk/fixture"
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 // freeBlock of a Debian fixture of 1 GiB lies inside its root file system and
@@ -28,7 +28,7 @@ func TestKillsOfTheServer(t *testing.T) {
 		}
 	})
 	ctx := context.Background()
-	bin, err := server.Build(ctx, dir)
+	bin, err := rig.Build(ctx, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"slipway/api/admin/adminapi"
-	"slipway/test/server"
+	"slipway/test/rig"
+	"slipway/test/rig/clients"
 )
 
 func (j *journey) image() string { return fmt.Sprintf("image-%d", j.n) }
@@ -68,7 +69,7 @@ func (j *journey) cancel() error {
 	_, err = j.call(func() error {
 		return j.c.Admin(j.ctx, http.MethodPost, "/jobs/"+img.Job.ID+"/cancel", adminapi.CancelRequest{Why: "a journey's whim"}, new(adminapi.Job))
 	})
-	var e *server.AdminError
+	var e *clients.AdminError
 	if errors.As(err, &e) && e.Status == http.StatusConflict {
 		return nil
 	}
@@ -77,7 +78,7 @@ func (j *journey) cancel() error {
 
 // wait waits until the image has one of the states.
 func (j *journey) wait(states ...astypes.ImageState) (img astypes.Image, err error) {
-	err = server.Poll(j.ctx, j.o.Limit, again, func() (bool, error) {
+	err = rig.Poll(j.ctx, j.o.Limit, again, func() (bool, error) {
 		var out *appstream.DescribeImagesOutput
 		_, err := j.call(func() (err error) {
 			out, err = j.c.AppStream.DescribeImages(j.ctx, &appstream.DescribeImagesInput{Names: []string{j.image()}})
@@ -118,7 +119,7 @@ func (j *journey) export() error {
 	}
 	j.ledger.count("export", accepted)
 	var task *astypes.ExportImageTask
-	err = server.Poll(j.ctx, j.o.Limit, again, func() (bool, error) {
+	err = rig.Poll(j.ctx, j.o.Limit, again, func() (bool, error) {
 		_, err := j.call(func() error {
 			out, err := j.c.AppStream.GetExportImageTask(j.ctx, &appstream.GetExportImageTaskInput{TaskId: &id})
 			if err == nil {

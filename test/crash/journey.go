@@ -15,7 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"slipway/test/server"
+	"slipway/test/rig"
+	"slipway/test/rig/clients"
 )
 
 // Odds are how many journeys of a hundred do something.
@@ -30,7 +31,7 @@ type Odds struct {
 // journey is one client's way from an upload to an export.
 type journey struct {
 	*Rig
-	c      *server.Clients
+	c      *clients.Clients
 	n      int
 	region string
 	rng    *rand.Rand
@@ -149,7 +150,7 @@ func (j *journey) put(i int64, block []byte) error {
 func (j *journey) sealed() (bool, error) {
 	var state types.SnapshotState
 	var why string
-	err := server.Poll(j.ctx, j.o.Limit, again, func() (bool, error) {
+	err := rig.Poll(j.ctx, j.o.Limit, again, func() (bool, error) {
 		var out *ec2.DescribeSnapshotsOutput
 		_, err := j.call(func() (err error) {
 			out, err = j.c.EC2.DescribeSnapshots(j.ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{j.snap}})

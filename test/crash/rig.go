@@ -20,7 +20,8 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"slipway/test/server"
+	"slipway/test/rig"
+	"slipway/test/rig/clients"
 )
 
 // Options of a run.
@@ -46,12 +47,12 @@ type Rig struct {
 	o       Options
 	ctx     context.Context
 	listen  string
-	clients *server.Clients
+	clients *clients.Clients
 	role    string
 	rng     *rand.Rand // of the killer alone
 
 	mu      sync.Mutex
-	srv     *server.Server
+	srv     *rig.Daemon
 	ending  bool // no new journeys
 	next    int
 	ledger  ledger
@@ -72,10 +73,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer func() { r.server().Kill() }()
+	r.clients = clients.New(r.server().Client)
 	var err error
-	if r.clients, err = r.server().Clients(); err != nil {
-		return nil, err
-	}
 	if r.role, err = r.clients.MakeRole(ctx, "crash"); err != nil {
 		return nil, err
 	}
@@ -111,7 +110,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 
 func (r *Rig) dataDir() string { return filepath.Join(r.o.Dir, "data") }
 
-func (r *Rig) server() *server.Server {
+func (r *Rig) server() *rig.Daemon {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.srv
@@ -120,7 +119,7 @@ func (r *Rig) server() *server.Server {
 // start starts the server, always on the same address.
 func (r *Rig) start() error {
 	begun := time.Now()
-	s, err := server.Start(r.ctx, server.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log})
+	s, err := rig.Launch(r.ctx, rig.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log})
 	if err != nil {
 		return err
 	}
@@ -145,7 +144,7 @@ const again = 20 * time.Millisecond
 // call repeats a request until it is answered. unsure tells that an earlier
 // try may have been carried out although no answer came.
 func (r *Rig) call(f func() error) (unsure bool, err error) {
-	err = server.Poll(r.ctx, r.o.Limit, again, func() (bool, error) {
+	err = rig.Poll(r.ctx, r.o.Limit, again, func() (bool, error) {
 		err := f()
 		if transient(err) {
 			unsure = true
@@ -161,7 +160,7 @@ func transient(err error) bool {
 	if err == nil {
 		return false
 	}
-	var admin *server.AdminError
+	var admin *clients.AdminError
 	if errors.As(err, &admin) {
 		return admin.Status >= 500
 	}

@@ -14,7 +14,7 @@ import (
 
 	"slipway/api/admin/adminapi"
 	"slipway/disk/inspect"
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 // storm kills the server again and again and starts it anew.
@@ -45,7 +45,7 @@ func (r *Rig) doomed() error {
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Millisecond+time.Duration(r.rng.Int64N(int64(80*time.Millisecond))))
 	defer cancel()
 	begun := time.Now()
-	s, err := server.Start(ctx, server.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log})
+	s, err := rig.Launch(ctx, rig.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log})
 	switch {
 	case err == nil: // it was faster
 		s.Kill()
@@ -135,8 +135,8 @@ func (r *Rig) hunt(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-workers.C:
-			for _, pid := range children(r.server().PID()) {
-				if seen[pid] || !strings.Contains(program(pid), inspect.Arg) {
+			for _, pid := range children(r.server().Pid()) {
+				if seen[pid] || !strings.Contains(rig.Command(pid), inspect.Arg) {
 					continue
 				}
 				seen[pid] = true
@@ -162,7 +162,7 @@ func (r *Rig) killed(n *int) {
 
 // hunted waits until every kind of process was killed that this run is to kill.
 func (r *Rig) hunted() error {
-	return server.Poll(r.ctx, r.o.Limit, time.Second, func() (bool, error) {
+	return rig.Poll(r.ctx, r.o.Limit, time.Second, func() (bool, error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return !r.o.Machine || r.kills.worker > 0 && r.kills.machine > 0, nil
@@ -171,10 +171,8 @@ func (r *Rig) hunted() error {
 
 // killMachine kills the process of a machine, whoever owns it by now.
 func (r *Rig) killMachine() bool {
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, d := range dirs {
-		pid, _ := strconv.Atoi(filepath.Base(d))
-		if n := program(pid); strings.Contains(n, "qemu-system") && strings.Contains(n, r.dataDir()) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+	for _, p := range rig.Processes(r.dataDir()) {
+		if strings.Contains(p.Command, "qemu-system") && syscall.Kill(p.Pid, syscall.SIGKILL) == nil {
 			return true
 		}
 	}
@@ -190,34 +188,6 @@ func children(pid int) (out []int) {
 			if n, err := strconv.Atoi(string(w)); err == nil {
 				out = append(out, n)
 			}
-		}
-	}
-	return out
-}
-
-func program(pid int) string {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
-}
-
-// strangers lists processes besides ours that have to do with the directory:
-// they name it, or have a file below it open.
-func strangers(dir string) (out []string) {
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, p := range dirs {
-		pid, _ := strconv.Atoi(filepath.Base(p))
-		if pid == os.Getpid() {
-			continue
-		}
-		name := program(pid)
-		mine := strings.Contains(name, dir)
-		fds, _ := os.ReadDir(filepath.Join(p, "fd"))
-		for _, fd := range fds {
-			to, _ := os.Readlink(filepath.Join(p, "fd", fd.Name()))
-			mine = mine || strings.HasPrefix(to, dir+"/")
-		}
-		if mine {
-			out = append(out, fmt.Sprintf("process %d: %.120s", pid, name))
 		}
 	}
 	return out

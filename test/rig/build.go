@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,21 +23,25 @@ func Main(m *testing.M) {
 
 var builtDir string
 
-var built = sync.OnceValues(func() (string, error) {
-	if bin := os.Getenv("SLIPWAY_BIN"); bin != "" {
-		return bin, nil
+var built = sync.OnceValues(func() (bin string, err error) {
+	if os.Getenv("SLIPWAY_BIN") == "" {
+		if builtDir, err = os.MkdirTemp("", "slipway-bin-"); err != nil {
+			return "", err
+		}
 	}
-	dir, err := os.MkdirTemp("", "slipway-bin-")
-	if err != nil {
-		return "", err
-	}
-	builtDir = dir
-	bin := filepath.Join(dir, "slipway")
-	if _, err := tool("go", "build", "-o", bin, "./cmd/slipway"); err != nil {
-		return "", err
-	}
-	return bin, nil
+	return Build(context.Background(), builtDir)
 })
+
+// Build gives the path of the program to run: the one that SLIPWAY_BIN names,
+// or one built into dir now.
+func Build(ctx context.Context, dir string) (string, error) {
+	if bin := os.Getenv("SLIPWAY_BIN"); bin != "" {
+		return filepath.Abs(bin)
+	}
+	bin := filepath.Join(dir, "slipway")
+	_, err := tool(ctx, "go", "build", "-o", bin, "./cmd/slipway")
+	return bin, err
+}
 
 // Bin is the program under test: the one that SLIPWAY_BIN names, or one built
 // from the repository as it is.
@@ -54,7 +59,7 @@ func Fixture(t testing.TB, kind string, flags ...string) string {
 	t.Helper()
 	disk := filepath.Join(t.TempDir(), kind+".raw")
 	args := append([]string{"run", "./tools/fixture", kind, disk, "--size", "1"}, flags...)
-	if _, err := tool("go", args...); err != nil {
+	if _, err := tool(t.Context(), "go", args...); err != nil {
 		t.Fatal(err)
 	}
 	return disk
@@ -63,7 +68,7 @@ func Fixture(t testing.TB, kind string, flags ...string) string {
 // Guest makes a disk of tools/guest that boots, or does not in a known way.
 func Guest(t testing.TB, variant string) string {
 	t.Helper()
-	out, err := tool("tools/guest/build.sh", t.TempDir(), variant)
+	out, err := tool(t.Context(), "tools/guest/build.sh", t.TempDir(), variant)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,20 +79,26 @@ func Guest(t testing.TB, variant string) string {
 // operating system.
 func BootFile(t testing.TB, system string) string {
 	t.Helper()
-	out, err := tool("tools/guest/uki.sh", filepath.Join(t.TempDir(), "boot.efi"), system)
+	out, err := tool(t.Context(), "tools/guest/uki.sh", filepath.Join(t.TempDir(), "boot.efi"), system)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
+// SampleDisk makes the sample guest's disk, or finds it made, and gives its path.
+func SampleDisk(ctx context.Context) (string, error) {
+	return tool(ctx, "make", "--no-print-directory", "guest")
+}
+
 // tool runs a tool of the repository and returns the last line that it prints.
-func tool(name string, args ...string) (string, error) {
+func tool(ctx context.Context, name string, args ...string) (string, error) {
 	if strings.Contains(name, "/") {
 		name = filepath.Join(Root(), name)
 	}
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = Root()
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as in what ships
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.Output()

@@ -1,34 +1,30 @@
-// Package rig runs the real program for tests: it builds slipway once, starts
-// servers of it on directories of their own, waits until they answer, and sees
-// to it that nothing of them is left. Only the standard library is used, since
-// the modules of outside clients under test/ use these files too (by symlink:
-// sharing a module would share the versions of the SDKs).
+// Package rig runs the real program: it builds slipway once, starts servers of
+// it on directories of their own, waits until they answer, and sees to it that
+// nothing of them is left. Server is for tests; Daemon, below it, for programs
+// that measure servers and kill them.
 //
-// What is asked of the server belongs in the tests, not here.
+// Only the standard library is used; clients of what a server serves are in
+// rig/clients. What is asked of the server belongs in the tests, not here.
 package rig
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
-// Server is a running slipway and how to reach it.
+// Server is a server of one test.
 type Server struct {
-	Endpoint string
-	DataDir  string
-	Client   Client
-	// Flags that every start of it gets; Listen is one of them.
+	*Daemon        // the process that runs now, or ran last
+	DataDir string // stays what it is
+	// Flags that every start of it gets, besides where it listens.
 	Flags []string
 	// CommandEnv is added to the environment of every command of CLI.
 	CommandEnv []string
@@ -36,24 +32,7 @@ type Server struct {
 	t    testing.TB
 	env  []string
 	logs string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
-	err  error         // how; to be read after done
 }
-
-// Client is the file that a server leaves for clients on its machine.
-type Client struct {
-	Endpoint        string `json:"endpoint"`
-	Region          string `json:"region"`
-	AccessKeyID     string `json:"access_key_id"`
-	SecretAccessKey string `json:"secret_access_key"`
-	Account         string `json:"account"`
-}
-
-const (
-	startLimit = time.Minute
-	stopLimit  = 45 * time.Second
-)
 
 // Start runs a server on a new data directory until the test ends; flags are
 // added to those of every server. A test that fails shows the end of its log.
@@ -76,7 +55,7 @@ func StartEnv(t testing.TB, env []string, flags ...string) *Server {
 		s.Stop()
 		s.clean(dir)
 	})
-	s.Again("127.0.0.1:0")
+	s.Again("")
 	return s
 }
 
@@ -84,86 +63,26 @@ func StartEnv(t testing.TB, env []string, flags ...string) *Server {
 // be running.
 func (s *Server) Again(listen string) {
 	s.t.Helper()
-	ready := filepath.Join(filepath.Dir(s.DataDir), "ready")
-	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
-		s.t.Fatal(err)
-	}
 	log, err := os.OpenFile(s.logs, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer log.Close()
-	args := append([]string{"serve", "--data-dir", s.DataDir, "--listen", listen, "--ready-file", ready}, s.Flags...)
-	s.cmd = exec.Command(Bin(s.t), args...)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.Env = append(Environ(), s.env...)
-	if err := s.cmd.Start(); err != nil {
+	d, err := Launch(context.Background(), Options{Bin: Bin(s.t), DataDir: s.DataDir, Listen: listen, Args: s.Flags, Env: s.env, Log: log})
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.done = make(chan struct{})
-	go func() {
-		defer close(s.done)
-		s.err = s.cmd.Wait()
-	}()
-	Until(s.t, startLimit, "the server answers", func() (bool, error) {
-		select {
-		case <-s.done:
-			return false, fmt.Errorf("it ended: %w\n%s", s.err, s.Log())
-		default:
-		}
-		b, err := os.ReadFile(ready)
-		s.Endpoint = strings.TrimSpace(string(b))
-		return err == nil, nil
-	})
-	b, err := os.ReadFile(filepath.Join(s.DataDir, "client.json"))
-	if err == nil {
-		err = json.Unmarshal(b, &s.Client)
-	}
-	if err != nil || s.Client.Endpoint != s.Endpoint {
-		s.t.Fatalf("client.json: %v; %q, and the ready file says %q", err, s.Client.Endpoint, s.Endpoint)
-	}
+	s.Daemon = d
 }
-
-// Pid is the server's process.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
 // Stop ends the server as an operator would. It may be called twice.
 func (s *Server) Stop() {
 	s.t.Helper()
-	if s.cmd == nil || s.cmd.Process == nil || s.ended() {
+	if s.Daemon == nil {
 		return
 	}
-	s.signal(syscall.SIGTERM)
-	select {
-	case <-s.done:
-		if s.err != nil {
-			s.t.Errorf("the server stopped with %v", s.err)
-		}
-	case <-time.After(stopLimit):
-		s.t.Errorf("the server did not stop within %s", stopLimit)
-		s.Kill()
-	}
-}
-
-// Kill ends the server with SIGKILL and waits until it is gone.
-func (s *Server) Kill() {
-	s.t.Helper()
-	s.signal(syscall.SIGKILL)
-	<-s.done
-}
-
-func (s *Server) signal(sig os.Signal) {
-	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Error(err)
-	}
-}
-
-func (s *Server) ended() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
+	if err := s.Daemon.Stop(); err != nil {
+		s.t.Errorf("stopping the server: %v", err)
 	}
 }
 
@@ -194,6 +113,16 @@ func (s *Server) clean(dir string) {
 	if err := os.RemoveAll(dir); err != nil {
 		s.t.Error(err)
 	}
+}
+
+// Processes lists the processes besides the server that work on its data
+// directory: machines, their TPMs, inspections.
+func (s *Server) Processes() []Process {
+	all := Processes(s.DataDir)
+	if s.Daemon == nil {
+		return all
+	}
+	return slices.DeleteFunc(all, func(p Process) bool { return p.Pid == s.Pid() })
 }
 
 // CLI runs a slipway command against this server and returns what it prints.

@@ -2,65 +2,79 @@ package rig
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
+
+// Poll calls f every so often until it says true, fails, or the time is up.
+func Poll(ctx context.Context, limit, every time.Duration, f func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if ok, err := f(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("after %s: %w", limit, ctx.Err())
+		}
+	}
+}
 
 // Until asks until the answer is yes, and ends the test on an error or after
 // the limit.
 func Until(t testing.TB, limit time.Duration, what string, yes func() (bool, error)) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(limit)
-	for {
-		ok, err := yes()
-		switch {
-		case err != nil:
-			t.Fatalf("waiting until %s: %v", what, err)
-		case ok:
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("waited %s until %s", limit, what)
-		}
+	if err := Poll(context.Background(), limit, 20*time.Millisecond, yes); err != nil {
+		t.Fatalf("waiting until %s: %v", what, err)
 	}
 }
 
 // Process is one of the host's processes.
 type Process struct {
 	Pid     int
-	Command string
+	Command string // its words, with blanks between them
 }
 
-// Processes lists the processes besides the server that work on its data
-// directory: machines, their TPMs, inspections.
-func (s *Server) Processes() []Process {
-	var out []Process
-	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, p := range paths {
-		b, err := os.ReadFile(p)
-		if err != nil || !bytes.Contains(b, []byte(s.DataDir)) {
-			continue // gone meanwhile, or not ours
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(p)))
-		if err != nil || pid == os.Getpid() || s.cmd != nil && s.cmd.Process != nil && pid == s.Pid() {
+// Processes lists the processes besides ours that have to do with a directory:
+// their command lines name it, or they have a file below it open.
+func Processes(dir string) (out []Process) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, p := range dirs {
+		pid, _ := strconv.Atoi(filepath.Base(p))
+		if pid == os.Getpid() {
 			continue
 		}
-		out = append(out, Process{pid, string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))})
+		command := Command(pid)
+		is := strings.Contains(command, dir)
+		fds, _ := os.ReadDir(filepath.Join(p, "fd")) // it may be gone
+		for _, fd := range fds {
+			to, _ := os.Readlink(filepath.Join(p, "fd", fd.Name()))
+			is = is || strings.HasPrefix(to, dir+"/")
+		}
+		if is {
+			out = append(out, Process{pid, command})
+		}
 	}
 	return out
+}
+
+// Command is the command line of a process with blanks between its words, ""
+// when it is gone.
+func Command(pid int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
 }
 
 // Leftovers lists what machines and transfers have left in the data directory:

@@ -2,9 +2,10 @@
 // every refusal that the built operations can answer, seen through the typed
 // exceptions of the AWS SDK.
 //
-// It is written once and compiled twice: test/sdkold pins the last client that
-// spoke awsJson1_1, test/sdknew one that speaks nothing but rpc-v2-cbor. What is
-// true of one client only belongs there.
+// It is written once and compiled twice: here with the client that this module
+// requires, which speaks nothing but rpc-v2-cbor, and in test/sdk/old, a module of
+// its own, with the last one that spoke awsJson1_1. What is true of one client
+// only belongs in its test.
 package sdk
 
 import (
@@ -12,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"slipway/test/sdk/rig"
+	"slipway/test/rig"
 )
 
 // Protocol is what a client of AppStream speaks.

@@ -24,7 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"slipway/test/sdk/rig"
+	"slipway/test/rig"
 )
 
 const (

@@ -13,16 +13,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"slipway/disk/fixture"
 	"slipway/test/crash"
-	"slipway/test/server"
+	"slipway/test/rig"
 )
 
 func main() {
@@ -47,7 +45,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bin, err := server.Build(ctx, dir)
+	bin, err := rig.Build(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -66,12 +64,9 @@ func run(ctx context.Context) error {
 	}
 	o.Machine = *compute == "qemu"
 	if *disk == "" {
-		out, err := exec.CommandContext(ctx, "make", "--no-print-directory", "guest").Output()
-		if err != nil {
+		if *disk, err = rig.SampleDisk(ctx); err != nil {
 			return fmt.Errorf("making the guest's disk: %w", err)
 		}
-		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		*disk = lines[len(lines)-1]
 	}
 	d, err := crash.ReadDisk(*disk, *free)
 	if err != nil {

@@ -14,13 +14,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
 	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"slipway/api/admin/adminapi"
 	"slipway/test/rig"
+	"slipway/test/rig/clients"
 )
 
 func TestMain(m *testing.M) { rig.Main(m) }
@@ -28,11 +27,6 @@ func TestMain(m *testing.M) { rig.Main(m) }
 // bootLimit is how long one import may take, on a host without KVM that is
 // busy with other things.
 const bootLimit = 6 * time.Minute
-
-const (
-	trust  = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"appstream.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-	policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:ModifyImageAttribute","ec2:DescribeImages","ec2:CopyImage","ec2:CreateTags"],"Resource":"*"}]}`
-)
 
 // house is a server with real machines, clients and a role.
 type house struct {
@@ -55,17 +49,11 @@ func newHouse(t *testing.T, flags ...string) *house {
 	}
 	oneGuest(t)
 	h := &house{t: t, Server: rig.Start(t, flags...)}
-	cfg := aws.Config{
-		Region: h.Client.Region, BaseEndpoint: &h.Endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(h.Client.AccessKeyID, h.Client.SecretAccessKey, ""),
-	}
-	h.app = appstream.NewFromConfig(cfg)
-	roles := iam.NewFromConfig(cfg)
-	out, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("mover"), AssumeRolePolicyDocument: aws.String(trust)})
+	c := clients.New(h.Client)
+	h.app = c.AppStream
+	var err error
+	h.role, err = c.MakeRole(t.Context(), "mover")
 	h.ok(err)
-	_, err = roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("mover"), PolicyName: aws.String("p"), PolicyDocument: aws.String(policy)})
-	h.ok(err)
-	h.role = *out.Role.Arn
 	return h
 }
 

@@ -1,8 +1,12 @@
-module slipway/test/sdknew
+module slipway/test/sdk/old
 
 go 1.26.0
 
-require slipway/test/sdk v0.0.0
+replace slipway => ../../..
+
+replace github.com/aws/aws-sdk-go-v2/service/appstream => github.com/aws/aws-sdk-go-v2/service/appstream v1.60.1
+
+require slipway v0.0.0
 
 require (
 	github.com/aws/aws-sdk-go-v2 v1.43.4 // indirect
@@ -19,5 +23,3 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sts v1.45.4 // indirect
 	github.com/aws/smithy-go v1.27.6 // indirect
 )
-
-replace slipway/test/sdk => ../sdk

@@ -1,4 +1,8 @@
-package server
+// Package clients has plain AWS clients of a server, and one of its own API, for
+// tests and for programs that measure servers.
+//
+// What may not be here: a judgement about the server's answers.
+package clients
 
 import (
 	"bytes"
@@ -9,8 +13,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"slipway/api/admin/adminapi"
+	"slipway/test/rig"
 )
 
 // Clients are plain AWS clients of a server, and one of its own API. They send
@@ -38,22 +41,8 @@ type Clients struct {
 	cfg aws.Config
 }
 
-// Clients makes clients from what the server has written for them.
-func (s *Server) Clients() (*Clients, error) {
-	b, err := os.ReadFile(filepath.Join(s.DataDir, "client.json"))
-	if err != nil {
-		return nil, err
-	}
-	var f struct {
-		Endpoint        string `json:"endpoint"`
-		Region          string `json:"region"`
-		AccessKeyID     string `json:"access_key_id"`
-		SecretAccessKey string `json:"secret_access_key"`
-		Account         string `json:"account"`
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, err
-	}
+// New makes clients with somebody's key.
+func New(f rig.Client) *Clients {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 32
 	t.ResponseHeaderTimeout = 30 * time.Second
@@ -62,7 +51,7 @@ func (s *Server) Clients() (*Clients, error) {
 		Credentials: credentials.NewStaticCredentialsProvider(f.AccessKeyID, f.SecretAccessKey, ""),
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
 	}
-	return clientsOf(cfg, f.Account), nil
+	return clientsOf(cfg, f.Account)
 }
 
 // In is the same clients in another Region.

@@ -1,1 +1,0 @@
-../../rig/build.go
