@@ -106,7 +106,7 @@ func (v *Valve) set(left int64) {
 // UntilShut waits until so much has gone through that the valve is shut.
 func (v *Valve) UntilShut(t testing.TB) {
 	t.Helper()
-	Until(t, startLimit, "so much has been moved that it is held", func() (bool, error) {
+	Until(t, patience, "so much has been moved that it is held", func() (bool, error) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		return v.left == 0, nil
