@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -248,28 +247,6 @@ func (s *Store) Allocated(d Digest) (n int64, err error) {
 		}
 	}
 	return n, nil
-}
-
-// Strangers lists what lies in the store and is none of its own, as paths below
-// its directory.
-func (s *Store) Strangers() ([]string, error) {
-	top, err := s.list(".")
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, n := range top {
-		if !slices.Contains([]string{uploadsDir, sealedDir, overlaysDir, tmpDir, layoutFile, ".new-" + layoutFile}, n) {
-			out = append(out, n)
-		}
-	}
-	sealed, err := s.list(sealedDir)
-	for _, n := range sealed {
-		if _, err := ParseDigest(digestPrefix + n); err != nil {
-			out = append(out, filepath.Join(sealedDir, n))
-		}
-	}
-	return out, err
 }
 
 // Remove deletes a sealed disk. Repeatable: nil when it is not there.

@@ -72,7 +72,7 @@ type Fsck struct {
 func (f *Fsck) Run(ctx context.Context) (*FsckReport, error) {
 	f.report = FsckReport{At: f.World.Clock.Now().UTC(), Repaired: f.Repair}
 	f.have, f.bad = map[disk.Digest]bool{}, map[disk.Digest]bool{}
-	for _, part := range []func(context.Context) error{f.orphans, f.machines, f.uploads, f.evidence, f.verify, f.rows, f.jobs} {
+	for _, part := range []func(context.Context) error{f.orphans, f.strangers, f.machines, f.uploads, f.evidence, f.verify, f.rows, f.jobs} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}

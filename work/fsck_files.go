@@ -10,6 +10,7 @@ import (
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/store"
+	"slipway/work/layout"
 )
 
 // orphan tells of something that nobody needs; remove takes it away.
@@ -83,12 +84,24 @@ func (f *Fsck) orphans(ctx context.Context) error {
 			return err
 		}
 	}
-	odd, err := w.Disks.Strangers()
+	return nil
+}
+
+// strangers finds what is nothing of the server's. It is left alone: somebody
+// has put it there.
+func (f *Fsck) strangers(context.Context) error {
+	if f.World.DataDir == "" {
+		return nil
+	}
+	odd, err := layout.Strangers(f.World.DataDir)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "The data directory could not be listed.")
+	}
 	for _, name := range odd {
-		f.found(Found{Code: "stranger", Severity: SeverityNote, Subject: filepath.Join("disks", name), Text: "This is nothing of the server's.",
+		f.found(Found{Code: "stranger", Severity: SeverityNote, Subject: name, Text: "This is nothing of the server's.",
 			Remedy: "Remove it if you know what it is."})
 	}
-	return err
+	return nil
 }
 
 // machines finds machines, and overlays, of no job that has not ended. What

@@ -16,6 +16,7 @@ import (
 	"slipway/store"
 	"slipway/store/sqlite"
 	"slipway/test/rig"
+	"slipway/work/layout"
 )
 
 // audit waits until the server is at rest, stops it and looks at all it keeps.
@@ -26,7 +27,9 @@ func (r *Rig) audit() (*Report, error) {
 		if err != nil {
 			return false, err
 		}
-		left = r.litter()
+		if left, err = r.litter(); err != nil {
+			return false, err
+		}
 		for _, j := range jobs {
 			left = append(left, fmt.Sprintf("job %s (%s) does not end: %s, step %s", j.ID, j.Workflow, j.Status, j.StepName))
 		}
@@ -55,33 +58,24 @@ func (r *Rig) audit() (*Report, error) {
 }
 
 // litter lists what ended work must not leave in the data directory.
-func (r *Rig) litter() (out []string) {
-	d := r.dataDir()
-	known := []string{"slipway.db", "slipway.db-wal", "slipway.db-shm", "slipway.lock", "client.json", "disks", "run", "evidence", "audit", "icons", "icons.key"}
-	for _, n := range names(d) {
-		if !slices.Contains(known, n) {
-			out = append(out, n)
-		}
+func (r *Rig) litter() (out []string, err error) {
+	strange, err := layout.Strangers(r.dataDir())
+	if err != nil {
+		return nil, err
 	}
-	for _, n := range names(filepath.Join(d, "disks")) {
-		if !slices.Contains([]string{"layout.json", "uploads", "sealed", "overlays", "tmp"}, n) {
-			out = append(out, "disks/"+n)
-		}
-	}
-	for _, sub := range []string{"run", "disks/overlays", "disks/tmp"} {
-		for _, n := range names(filepath.Join(d, sub)) {
-			out = append(out, sub+"/"+n)
-		}
+	passing, err := layout.Passing(r.dataDir())
+	if err != nil {
+		return nil, err
 	}
 	r.ledger.set(func() {
-		for _, n := range names(filepath.Join(d, "disks/uploads")) {
-			if r.ledger.snapshots[n] != "pending" {
-				out = append(out, "disks/uploads/"+n)
+		for _, path := range passing {
+			if id, ok := strings.CutPrefix(path, "disks/uploads/"); !ok || r.ledger.snapshots[id] != "pending" {
+				out = append(out, path)
 			}
 		}
 		out = append(out, r.evidence()...)
 	})
-	return out
+	return append(out, strange...), nil
 }
 
 // evidence lists what was kept of images that are no more; the ledger is held.
@@ -324,10 +318,11 @@ func (b *bookkeeper) bytes(ctx context.Context) error {
 			b.fail("the sealed disk %s: %v", d, err)
 		}
 		dir := filepath.Dir(b.disks.Path(d))
-		// checked.json says when it was last verified.
-		whole := []string{"disk.json", "leaves", "raw"}
-		if n := slices.DeleteFunc(names(dir), func(s string) bool { return s == "checked.json" }); !slices.Equal(n, whole) {
-			b.fail("the sealed disk %s consists of %v", d, n)
+		// What else may be there, litter knows.
+		for _, n := range []string{"disk.json", "leaves", "raw"} {
+			if !slices.Contains(names(dir), n) {
+				b.fail("the sealed disk %s has no %s", d, n)
+			}
 		}
 		b.known = slices.DeleteFunc(b.known, func(s string) bool { return s == d.String() })
 	}

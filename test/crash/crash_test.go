@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -70,5 +71,25 @@ func TestKillsOfTheServer(t *testing.T) {
 		if err := os.Rename(log.Name(), keep); err == nil {
 			t.Logf("the server's log is kept in %s", keep)
 		}
+	}
+}
+
+// TestLitter: the audit finds a file that nobody knows, and what lies where
+// nothing may be left.
+func TestLitter(t *testing.T) {
+	r := &Rig{o: Options{Dir: t.TempDir()}, ledger: newLedger()}
+	r.ledger.set(func() { r.ledger.snapshots["snap-open"] = "pending" })
+	for _, name := range []string{"slipway.db", "slipway.db.old", "disks/uploads/snap-open/leaves", "disks/uploads/snap-gone/leaves", "run/v-1/machine.json"} {
+		path := filepath.Join(r.dataDir(), name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := r.litter()
+	if want := []string{"disks/uploads/snap-gone", "run/v-1", "slipway.db.old"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 }

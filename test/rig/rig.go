@@ -3,8 +3,7 @@
 // nothing of them is left. Server is for tests; Daemon, below it, for programs
 // that measure servers and kill them.
 //
-// Only the standard library is used; clients of what a server serves are in
-// rig/clients. What is asked of the server belongs in the tests, not here.
+// Clients of what a server serves are in rig/clients. What is asked of the server belongs in the tests, not here.
 package rig
 
 import (
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"slipway/work/layout"
 )
 
 // Server is a server of one test.
@@ -99,13 +100,17 @@ func (s *Server) Log() string {
 	return string(b)
 }
 
-// clean removes everything and complains about processes that were left.
+// clean removes everything and complains about processes that were left, and
+// about files that nobody has declared.
 func (s *Server) clean(dir string) {
 	for _, p := range s.Processes() {
 		s.t.Errorf("left running: process %d: %s", p.Pid, p.Command)
 		if err := syscall.Kill(p.Pid, syscall.SIGKILL); err != nil {
 			s.t.Log(err)
 		}
+	}
+	if odd, err := layout.Strangers(s.DataDir); err != nil || len(odd) > 0 {
+		s.t.Errorf("in the data directory, and not in work/layout: %q, %v", odd, err)
 	}
 	if s.t.Failed() {
 		s.t.Logf("the server's log:\n%s", s.Log())

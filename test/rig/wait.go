@@ -5,13 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/work/layout"
 )
 
 // Poll calls f every so often until it says true, fails, or the time is up.
@@ -77,23 +78,12 @@ func Command(pid int) string {
 	return string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
 }
 
-// Leftovers lists what machines and transfers have left in the data directory:
-// everything but directories in the places where work leaves its files.
+// Leftovers lists what machines, uploads and transfers have left in the data
+// directory.
 func (s *Server) Leftovers() []string {
-	var out []string
-	for _, dir := range []string{"run", "builders", "disks/overlays", "disks/uploads"} {
-		err := filepath.WalkDir(filepath.Join(s.DataDir, dir), func(path string, d fs.DirEntry, err error) error {
-			if os.IsNotExist(err) {
-				return nil
-			}
-			if err == nil && !d.IsDir() {
-				out = append(out, path)
-			}
-			return err
-		})
-		if err != nil {
-			s.t.Fatal(err)
-		}
+	out, err := layout.Passing(s.DataDir)
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	return out
 }
