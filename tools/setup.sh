@@ -47,7 +47,8 @@ git|git
 shellcheck|shellcheck'
 judge='
 python3|python3
-pip3|python3-pip'
+pip3|python3-pip
+node|nodejs'
 # Node comes with hundreds of packages: only where a test wants it.
 if [ -d test/js ]; then
   test+='

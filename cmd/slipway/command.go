@@ -52,7 +52,7 @@ func root() *command {
 		subs: []*command{
 			serveCommand(), envCommand(), doctorCommand(), psCommand(), jobCommand(),
 			imageCommand(), builderCommand(), amiCommand(), checkCommand(), accountCommand(), keyCommand(), roleCommand(), auditCommand(), quotaCommand(),
-			diskCommand(), fsckCommand(), backupCommand(), restoreCommand(), versionCommand(),
+			diskCommand(), fsckCommand(), backupCommand(), restoreCommand(), operationsCommand(), versionCommand(),
 		},
 	}
 }

@@ -4,11 +4,11 @@ import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const run = promisify(execFile);
 
 // until asks until the answer is true and gives up after a minute.
@@ -24,7 +24,7 @@ export class Server {
   static async start(...flags) {
     const s = new Server();
     s.dir = await mkdtemp(join(tmpdir(), 'slipway-js-'));
-    s.bin = process.env.SLIPWAY_BIN;
+    s.bin = process.env.SLIPWAY_BIN && resolve(process.env.SLIPWAY_BIN);
     if (!s.bin) {
       s.bin = join(s.dir, 'slipway');
       await run('go', ['build', '-o', s.bin, './cmd/slipway'], { cwd: root });
@@ -34,7 +34,7 @@ export class Server {
     const ready = join(s.dir, 'ready');
     const log = openSync(join(s.dir, 'log'), 'a');
     s.process = spawn(s.bin, ['serve', '--data-dir', join(s.dir, 'data'), '--listen', '127.0.0.1:0', '--ready-file', ready, ...flags],
-      { stdio: ['ignore', log, log], env: s.env });
+      { stdio: ['ignore', log, log], env: s.env, cwd: s.dir });
     closeSync(log);
     s.ended = new Promise((done, fail) => {
       s.process.once('error', fail);
@@ -58,13 +58,18 @@ export class Server {
 
   // cli runs a slipway command against this server and returns what it prints.
   async cli(...args) {
-    const { stdout } = await run(this.bin, [...args, '--data-dir', join(this.dir, 'data')], { env: this.env });
+    return this.alone(...args, '--data-dir', join(this.dir, 'data'));
+  }
+
+  // alone runs a slipway command that asks no server.
+  async alone(...args) {
+    const { stdout } = await run(this.bin, args, { env: this.env, maxBuffer: 16 << 20 });
     return stdout.trim();
   }
 
   // fixture makes a disk of 1 GiB to push.
-  async fixture(kind) {
-    const disk = join(this.dir, `${kind}.raw`);
+  async fixture(kind, name = kind) {
+    const disk = join(this.dir, `${name}.raw`);
     await run('go', ['run', './tools/fixture', kind, disk, '--size', '1'], { cwd: root });
     return disk;
   }
