@@ -64,8 +64,12 @@ async function commandLine() {
         await writeFile(join(dir, 'block'), BlockData);
         args.push('--block-data', join(dir, 'block'));
       }
-      args.push('--cli-input-json', inJSON(rest));
-      if (operation === 'GetSnapshotBlock') args.push(join(dir, 'got'));
+      if (operation === 'GetSnapshotBlock') { // answers into a file, and then takes no JSON
+        for (const [k, v] of Object.entries(rest)) args.push(k.replace(/[A-Z]/g, (c, at) => `${at ? '-' : '--'}${c.toLowerCase()}`), String(v));
+        args.push(join(dir, 'got'));
+      } else {
+        args.push('--cli-input-json', inJSON(rest));
+      }
       try {
         const { stdout } = await aws(config, args);
         return stdout.trim() === '' ? {} : JSON.parse(stdout);
