@@ -19,33 +19,19 @@ func accountCommand() *command {
 }
 
 func accountLs() *command {
-	return &command{
-		name: "ls", summary: "List the accounts",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				var out adminapi.Accounts
-				if err := callAdmin(ctx, *dir, "GET", "/accounts", nil, &out); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, out)
-				}
-				var rows [][]string
-				for _, a := range out.Accounts {
-					role := "-"
-					if a.Operator {
-						role = "operator"
-					}
-					rows = append(rows, []string{a.ID, role, age(time.Now(), a.Created), orDash(a.Note)})
-				}
-				return table(io.out, "ACCOUNT ROLE AGE NOTE", rows)
-			}
-		},
+	return &command{name: "ls", summary: "List the accounts", setup: asks(get("/accounts"), listAccounts)}
+}
+
+func listAccounts(io streams, l *adminapi.Accounts) error {
+	var rows [][]string
+	for _, a := range l.Accounts {
+		role := "-"
+		if a.Operator {
+			role = "operator"
+		}
+		rows = append(rows, []string{a.ID, role, age(time.Now(), a.Created), orDash(a.Note)})
 	}
+	return table(io.out, "ACCOUNT ROLE AGE NOTE", rows)
 }
 
 func accountCreate() *command {
@@ -81,15 +67,6 @@ this once.`,
 			}
 		},
 	}
-}
-
-// callAdmin sends one request to the admin API of a target.
-func callAdmin(ctx context.Context, dataDir, method, path string, in, out any) error {
-	c, err := newAdminClient(ctx, dataDir)
-	if err != nil {
-		return err
-	}
-	return c.call(ctx, method, path, in, out)
 }
 
 // printKey prints a new key as lines for a shell.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -21,53 +20,40 @@ func auditCommand() *command {
 Prints the newest records of the account's audit log. All writes and all refused
 calls are in it; of successful reads one in a hundred is. Block data is not. With
 --json each record is printed in CloudTrail's format.`,
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			event := fs.String("event", "", "only this `operation`, such as CreateImportedImage")
-			user := fs.String("user", "", "only callers whose ARN contains this, or whose access `key` it is")
-			errs := fs.Bool("errors", false, "only calls that were refused or failed")
-			since := fs.Duration("since", 0, "only the last `duration`, such as 1h")
-			limit := fs.Int("limit", 50, "so many records, 1000 at most")
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				q := url.Values{"limit": {fmt.Sprint(*limit)}}
-				for k, v := range map[string]string{"event": *event, "user": *user} {
-					if v != "" {
-						q.Set(k, v)
-					}
-				}
-				if *errs {
-					q.Set("errors", "1")
-				}
-				if *since > 0 {
-					q.Set("since", time.Now().Add(-*since).UTC().Format(time.RFC3339))
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var out adminapi.Audit
-				if err := c.call(ctx, "GET", "/audit?"+q.Encode(), nil, &out); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, out)
-				}
-				return auditTable(io, out.Records)
-			}
-		},
+		setup: asks(auditRequest, auditTable),
 	}
 }
 
-func auditTable(io streams, records []json.RawMessage) error {
-	if len(records) == 0 {
+func auditRequest(fs *flag.FlagSet) func([]string) (request, error) {
+	event := fs.String("event", "", "only this `operation`, such as CreateImportedImage")
+	user := fs.String("user", "", "only callers whose ARN contains this, or whose access `key` it is")
+	errs := fs.Bool("errors", false, "only calls that were refused or failed")
+	since := fs.Duration("since", 0, "only the last `duration`, such as 1h")
+	limit := fs.Int("limit", 50, "so many records, 1000 at most")
+	return func([]string) (request, error) {
+		q := url.Values{"limit": {fmt.Sprint(*limit)}}
+		for k, v := range map[string]string{"event": *event, "user": *user} {
+			if v != "" {
+				q.Set(k, v)
+			}
+		}
+		if *errs {
+			q.Set("errors", "1")
+		}
+		if *since > 0 {
+			q.Set("since", time.Now().Add(-*since).UTC().Format(time.RFC3339))
+		}
+		return request{"GET", "/audit?" + q.Encode(), nil}, nil
+	}
+}
+
+func auditTable(io streams, a *adminapi.Audit) error {
+	if len(a.Records) == 0 {
 		fmt.Fprintln(io.err, "No record fits.")
 		return nil
 	}
 	var rows [][]string
-	for _, raw := range records {
+	for _, raw := range a.Records {
 		var r audit.Record
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return fmt.Errorf("a record of the audit log cannot be read: %w", err)

@@ -30,32 +30,17 @@ those alone; the account that runs the server is shown all of them.
 
 STATE is ok (verified), unverified (not yet), damaged or missing. The server verifies
 every disk once a week in the background (serve --scrub-rate).`,
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var l adminapi.Disks
-				if err := c.call(ctx, "GET", "/disks", nil, &l); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, l)
-				}
-				if len(l.Disks) == 0 {
-					fmt.Fprintln(io.err, "There is no sealed disk.")
-					return nil
-				}
-				slices.SortFunc(l.Disks, func(a, b adminapi.Disk) int { return a.Created.Compare(b.Created) })
-				return printDisks(io, l.Disks)
-			}
-		},
+		setup: asks(get("/disks"), listDisks),
 	}
+}
+
+func listDisks(io streams, l *adminapi.Disks) error {
+	if len(l.Disks) == 0 {
+		fmt.Fprintln(io.err, "There is no sealed disk.")
+		return nil
+	}
+	slices.SortFunc(l.Disks, func(a, b adminapi.Disk) int { return a.Created.Compare(b.Created) })
+	return printDisks(io, l.Disks)
 }
 
 func printDisks(io streams, disks []adminapi.Disk) error {
@@ -173,35 +158,20 @@ once. OWN is the part of DATA in disks that no other account uses; SHARE adds to
 each disk that n accounts use, one nth, so that the shares add up to what there is. An
 account that does not run the server is told its own VIRTUAL and DATA alone: the other
 two would tell it what others have.`,
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var u adminapi.Usage
-				if err := c.call(ctx, "GET", "/usage", nil, &u); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, u)
-				}
-				mb := func(n *int64) string {
-					if n == nil {
-						return "-"
-					}
-					return fmt.Sprintf("%d MB", *n/1e6)
-				}
-				var rows [][]string
-				for _, a := range u.Accounts {
-					rows = append(rows, []string{a.Account, fmt.Sprint(a.Holders), fmt.Sprint(a.Disks), gib(a.VirtualBytes), mb(&a.DataBytes), mb(a.OwnBytes), mb(a.ShareBytes)})
-				}
-				return table(io.out, "ACCOUNT HOLDERS DISKS VIRTUAL DATA OWN SHARE", rows)
-			}
-		},
+		setup: asks(get("/usage"), printUsage),
 	}
+}
+
+func printUsage(io streams, u *adminapi.Usage) error {
+	mb := func(n *int64) string {
+		if n == nil {
+			return "-"
+		}
+		return fmt.Sprintf("%d MB", *n/1e6)
+	}
+	var rows [][]string
+	for _, a := range u.Accounts {
+		rows = append(rows, []string{a.Account, fmt.Sprint(a.Holders), fmt.Sprint(a.Disks), gib(a.VirtualBytes), mb(&a.DataBytes), mb(a.OwnBytes), mb(a.ShareBytes)})
+	}
+	return table(io.out, "ACCOUNT HOLDERS DISKS VIRTUAL DATA OWN SHARE", rows)
 }

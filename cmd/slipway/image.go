@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-	"flag"
 	"fmt"
-	"net/url"
 	"time"
 
 	"slipway/api/admin/adminapi"
@@ -19,37 +16,19 @@ func imageCommand() *command {
 }
 
 func imageLs() *command {
-	return &command{
-		name: "ls", summary: "List images",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var l adminapi.Images
-				if err := c.call(ctx, "GET", "/images", nil, &l); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, l)
-				}
-				if len(l.Images) == 0 {
-					fmt.Fprintln(io.err, "There are no images.")
-					return nil
-				}
-				var rows [][]string
-				for _, i := range l.Images {
-					rows = append(rows, []string{i.Name, i.State, orDash(i.Platform), gib(i.DiskBytes), orDash(i.SourceAMI), age(time.Now(), i.Created)})
-				}
-				return table(io.out, "NAME STATE PLATFORM DISK SOURCE AGE", rows)
-			}
-		},
+	return &command{name: "ls", summary: "List images", setup: asks(get("/images"), listImages)}
+}
+
+func listImages(io streams, l *adminapi.Images) error {
+	if len(l.Images) == 0 {
+		fmt.Fprintln(io.err, "There are no images.")
+		return nil
 	}
+	var rows [][]string
+	for _, i := range l.Images {
+		rows = append(rows, []string{i.Name, i.State, orDash(i.Platform), gib(i.DiskBytes), orDash(i.SourceAMI), age(time.Now(), i.Created)})
+	}
+	return table(io.out, "NAME STATE PLATFORM DISK SOURCE AGE", rows)
 }
 
 func gib(n int64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
@@ -58,31 +37,11 @@ func imageShow() *command {
 	return &command{
 		name: "show", args: "NAME",
 		summary: "Show an image: state, findings, how its guest booted, the work on it",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args, "NAME"); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var i adminapi.Image
-				if err := c.call(ctx, "GET", "/images/"+url.PathEscape(args[0]), nil, &i); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, i)
-				}
-				printImage(io, &i)
-				return nil
-			}
-		},
+		setup:   asks(getNamed("/images/"), printImage, "NAME"),
 	}
 }
 
-func printImage(io streams, i *adminapi.Image) {
+func printImage(io streams, i *adminapi.Image) error {
 	w := io.out
 	fmt.Fprintf(w, "%s  %s\n%s\n", i.Name, i.State, i.ARN)
 	if i.Reason != nil {
@@ -106,6 +65,7 @@ func printImage(io streams, i *adminapi.Image) {
 		fmt.Fprintln(w, "\nWork:")
 		printJob(io, i.Job)
 	}
+	return nil
 }
 
 func printEvidence(io streams, e *adminapi.Evidence) {

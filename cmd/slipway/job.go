@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"net/url"
@@ -21,41 +20,30 @@ func jobCommand() *command {
 func jobLs() *command {
 	return &command{
 		name: "ls", summary: "List jobs, newest first",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
+		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			limit := fs.Int("limit", 50, "list this `number` at most")
 			active := fs.Bool("active", false, "leave out those that have ended")
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
+			return func([]string) (request, error) {
 				path := fmt.Sprintf("/jobs?limit=%d", *limit)
 				if *active {
 					path += "&active=1"
 				}
-				var j adminapi.Jobs
-				if err := c.call(ctx, "GET", path, nil, &j); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, j)
-				}
-				if len(j.Jobs) == 0 {
-					fmt.Fprintln(io.err, "There are no jobs.")
-					return nil
-				}
-				var rows [][]string
-				for _, j := range j.Jobs {
-					rows = append(rows, []string{j.ID, j.Workflow, j.Subject.Name, j.Status, stepOf(&j), age(time.Now(), j.Created), orDash(j.Error)})
-				}
-				return table(io.out, "ID WORKFLOW SUBJECT STATUS STEP AGE ERROR", rows)
+				return request{"GET", path, nil}, nil
 			}
-		},
+		}, listJobs),
 	}
+}
+
+func listJobs(io streams, l *adminapi.Jobs) error {
+	if len(l.Jobs) == 0 {
+		fmt.Fprintln(io.err, "There are no jobs.")
+		return nil
+	}
+	var rows [][]string
+	for _, j := range l.Jobs {
+		rows = append(rows, []string{j.ID, j.Workflow, j.Subject.Name, j.Status, stepOf(&j), age(time.Now(), j.Created), orDash(j.Error)})
+	}
+	return table(io.out, "ID WORKFLOW SUBJECT STATUS STEP AGE ERROR", rows)
 }
 
 // stepOf says which step a job is at, such as "3/7 boot".
@@ -69,42 +57,14 @@ func stepOf(j *adminapi.Job) string {
 	return j.StepName
 }
 
-// oneJob is a leaf that reaches a server and takes a job id.
-func oneJob(name, summary, long string, act func(ctx context.Context, c *adminClient, id string, asJSON bool, io streams) error) *command {
+func jobShow() *command {
 	return &command{
-		name: name, args: "JOB", summary: summary, long: long,
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args, "JOB"); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				return act(ctx, c, args[0], *asJSON, io)
-			}
-		},
+		name: "show", args: "JOB", summary: "Show a job and every step it ran",
+		setup: asks(getNamed("/jobs/"), printJob, "JOB"),
 	}
 }
 
-func jobShow() *command {
-	return oneJob("show", "Show a job and every step it ran", "",
-		func(ctx context.Context, c *adminClient, id string, asJSON bool, io streams) error {
-			var j adminapi.Job
-			if err := c.call(ctx, "GET", "/jobs/"+url.PathEscape(id), nil, &j); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(io.out, j)
-			}
-			printJob(io, &j)
-			return nil
-		})
-}
-
-func printJob(io streams, j *adminapi.Job) {
+func printJob(io streams, j *adminapi.Job) error {
 	fmt.Fprintf(io.out, "%s  %s v%d for %s %s\n", j.ID, j.Workflow, j.Version, j.Subject.Kind, j.Subject.Name)
 	fmt.Fprintf(io.out, "%s, step %s, begun %s\n", j.Status, stepOf(j), j.Created.Local().Format(time.DateTime))
 	if j.Error != "" {
@@ -114,10 +74,10 @@ func printJob(io streams, j *adminapi.Job) {
 		fmt.Fprintln(io.out, "Cancelled:", j.Cancel)
 	}
 	if len(j.Log) == 0 {
-		return
+		return nil
 	}
 	fmt.Fprintln(io.out)
-	table(io.out, "STEP PHASE TRY TOOK ERROR", stepRows(j))
+	return table(io.out, "STEP PHASE TRY TOOK ERROR", stepRows(j))
 }
 
 func stepRows(j *adminapi.Job) [][]string {
@@ -135,28 +95,14 @@ func stepRows(j *adminapi.Job) [][]string {
 func jobCancel() *command {
 	return &command{
 		name: "cancel", args: "JOB", summary: "Ask a job to stop and undo what it did",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
+		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			why := fs.String("why", "cancelled with slipway job cancel", "keep this `reason` with the job")
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args, "JOB"); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var j adminapi.Job
-				err = c.call(ctx, "POST", "/jobs/"+url.PathEscape(args[0])+"/cancel", adminapi.CancelRequest{Why: *why}, &j)
-				if err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, j)
-				}
-				fmt.Fprintf(io.out, "%s is asked to stop; it is %s. Follow it with: slipway job watch %s\n", j.ID, j.Status, j.ID)
-				return nil
+			return func(args []string) (request, error) {
+				return request{"POST", "/jobs/" + url.PathEscape(args[0]) + "/cancel", adminapi.CancelRequest{Why: *why}}, nil
 			}
-		},
+		}, func(io streams, j *adminapi.Job) error {
+			_, err := fmt.Fprintf(io.out, "%s is asked to stop; it is %s. Follow it with: slipway job watch %s\n", j.ID, j.Status, j.ID)
+			return err
+		}, "JOB"),
 	}
 }

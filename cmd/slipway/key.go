@@ -21,28 +21,21 @@ func keyCommand() *command {
 func keyLs() *command {
 	return &command{
 		name: "ls", summary: "List the access keys of all accounts",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
+		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			account := fs.String("account", "", "only those of this `account`")
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				var out adminapi.Keys
-				if err := callAdmin(ctx, *dir, "GET", "/keys?account="+url.QueryEscape(*account), nil, &out); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, out)
-				}
-				var rows [][]string
-				for _, k := range out.Keys {
-					rows = append(rows, []string{k.ID, k.Account, ownerOf(k), statusOf(k), age(time.Now(), k.Created)})
-				}
-				return table(io.out, "KEY ACCOUNT OWNER STATUS AGE", rows)
+			return func([]string) (request, error) {
+				return request{"GET", "/keys?account=" + url.QueryEscape(*account), nil}, nil
 			}
-		},
+		}, listKeys),
 	}
+}
+
+func listKeys(io streams, l *adminapi.Keys) error {
+	var rows [][]string
+	for _, k := range l.Keys {
+		rows = append(rows, []string{k.ID, k.Account, ownerOf(k), statusOf(k), age(time.Now(), k.Created)})
+	}
+	return table(io.out, "KEY ACCOUNT OWNER STATUS AGE", rows)
 }
 
 func ownerOf(k adminapi.Key) string {
@@ -144,22 +137,11 @@ func keepRotated(dir, old string, k adminapi.Key, io streams) error {
 func keyDisable() *command {
 	return &command{
 		name: "disable", args: "KEY", summary: "Refuse every request that is signed with KEY from now on",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args, "KEY"); err != nil {
-					return err
-				}
-				var k adminapi.Key
-				if err := callAdmin(ctx, *dir, "POST", keyPath(args[0], "disable"), nil, &k); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, k)
-				}
-				fmt.Fprintf(io.out, "%s of account %s is disabled.\n", k.ID, k.Account)
-				return nil
-			}
-		},
+		setup: asks(func(*flag.FlagSet) func([]string) (request, error) {
+			return func(args []string) (request, error) { return request{"POST", keyPath(args[0], "disable"), nil}, nil }
+		}, func(io streams, k *adminapi.Key) error {
+			_, err := fmt.Fprintf(io.out, "%s of account %s is disabled.\n", k.ID, k.Account)
+			return err
+		}, "KEY"),
 	}
 }

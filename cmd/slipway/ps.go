@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,35 +12,16 @@ import (
 )
 
 func psCommand() *command {
-	return &command{
-		name:    "ps",
-		summary: "List the virtual machines",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var m adminapi.Machines
-				if err := c.call(ctx, "GET", "/machines", nil, &m); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, m)
-				}
-				if len(m.Machines) == 0 {
-					fmt.Fprintln(io.err, "No machine runs.")
-					return nil
-				}
-				slices.SortFunc(m.Machines, func(a, b adminapi.Machine) int { return cmp.Compare(a.ID, b.ID) })
-				return table(io.out, "ID STATE PID UP MEMORY CPUS LABELS", machineRows(m.Machines, time.Now()))
-			}
-		},
+	return &command{name: "ps", summary: "List the virtual machines", setup: asks(get("/machines"), printMachines)}
+}
+
+func printMachines(io streams, m *adminapi.Machines) error {
+	if len(m.Machines) == 0 {
+		fmt.Fprintln(io.err, "No machine runs.")
+		return nil
 	}
+	slices.SortFunc(m.Machines, func(a, b adminapi.Machine) int { return cmp.Compare(a.ID, b.ID) })
+	return table(io.out, "ID STATE PID UP MEMORY CPUS LABELS", machineRows(m.Machines, time.Now()))
 }
 
 func machineRows(ms []adminapi.Machine, now time.Time) [][]string {

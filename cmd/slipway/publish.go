@@ -18,33 +18,20 @@ Every account sees it under NAME, in every Region, with an ARN without account.
 It shares the disk of the image or AMI, which may be deleted afterwards. Only the
 operator may publish. To list names without disks, so that scripts that name
 AWS's base images find them, use  slipway serve --public-images FILE.`,
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
+		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			var in adminapi.PublishRequest
 			fs.StringVar(&in.Image, "from-image", "", "publish this AppStream `image` of yours")
 			fs.StringVar(&in.AMI, "from-ami", "", "publish the disk of this `ami` of yours")
 			fs.StringVar(&in.DisplayName, "display-name", "", "the name people see")
 			fs.StringVar(&in.Description, "description", "", "what it is")
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args, "NAME"); err != nil {
-					return err
-				}
+			return func(args []string) (request, error) {
 				in.Name = args[0]
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var out adminapi.Image
-				if err := c.call(ctx, "POST", "/public-images", in, &out); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, out)
-				}
-				_, err = fmt.Fprintln(io.out, out.ARN)
-				return err
+				return request{"POST", "/public-images", in}, nil
 			}
-		},
+		}, func(io streams, i *adminapi.Image) error {
+			_, err := fmt.Fprintln(io.out, i.ARN)
+			return err
+		}, "NAME"),
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"net/url"
@@ -28,34 +27,23 @@ func quotaScope(fs *flag.FlagSet) (account, region *string) {
 func quotaLs() *command {
 	return &command{
 		name: "ls", summary: "List quotas",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
+		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			account, region := quotaScope(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args); err != nil {
-					return err
-				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var l adminapi.Quotas
+			return func([]string) (request, error) {
 				q := url.Values{"account": {*account}, "region": {*region}}
-				if err := c.call(ctx, "GET", "/quotas?"+q.Encode(), nil, &l); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, l)
-				}
-				fmt.Fprintf(io.err, "Account %s, %s\n", l.Account, l.Region)
-				var rows [][]string
-				for _, q := range l.Quotas {
-					rows = append(rows, []string{q.Code, strconv.Itoa(q.Value), strconv.Itoa(q.Default), orDash(q.AWSCode), q.Name})
-				}
-				return table(io.out, "CODE VALUE DEFAULT AWS-CODE WHAT", rows)
+				return request{"GET", "/quotas?" + q.Encode(), nil}, nil
 			}
-		},
+		}, listQuotas),
 	}
+}
+
+func listQuotas(io streams, l *adminapi.Quotas) error {
+	fmt.Fprintf(io.err, "Account %s, %s\n", l.Account, l.Region)
+	var rows [][]string
+	for _, q := range l.Quotas {
+		rows = append(rows, []string{q.Code, strconv.Itoa(q.Value), strconv.Itoa(q.Default), orDash(q.AWSCode), q.Name})
+	}
+	return table(io.out, "CODE VALUE DEFAULT AWS-CODE WHAT", rows)
 }
 
 func quotaSet() *command {
@@ -63,35 +51,22 @@ func quotaSet() *command {
 		name: "set", args: "CODE NUMBER|default",
 		summary: "Change a quota",
 		long:    "What exceeds a lowered quota stays; nothing more can be made. Only the account that\nruns the server may change quotas.",
-		setup: func(fs *flag.FlagSet) action {
-			dir, asJSON := targetFlag(fs), jsonFlag(fs)
+		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			account, region := quotaScope(fs)
-			return func(ctx context.Context, args []string, io streams) error {
-				if err := exactly(args, "CODE", "NUMBER|default"); err != nil {
-					return err
-				}
+			return func(args []string) (request, error) {
 				in := adminapi.SetQuotaRequest{Code: args[0], Account: *account, Region: *region}
 				if args[1] != "default" {
 					n, err := strconv.Atoi(args[1])
 					if err != nil || n < 0 {
-						return &usageError{msg: fmt.Sprintf("the quota is %q: it must be a number, 0 or more, or default", args[1])}
+						return request{}, &usageError{msg: fmt.Sprintf("the quota is %q: it must be a number, 0 or more, or default", args[1])}
 					}
 					in.Value = &n
 				}
-				c, err := newAdminClient(ctx, *dir)
-				if err != nil {
-					return err
-				}
-				var q adminapi.Quota
-				if err := c.call(ctx, "POST", "/quotas", in, &q); err != nil {
-					return err
-				}
-				if *asJSON {
-					return printJSON(io.out, q)
-				}
-				fmt.Fprintf(io.out, "%s: %d (AWS's default: %d)\n", q.Name, q.Value, q.Default)
-				return nil
+				return request{"POST", "/quotas", in}, nil
 			}
-		},
+		}, func(io streams, q *adminapi.Quota) error {
+			_, err := fmt.Fprintf(io.out, "%s: %d (AWS's default: %d)\n", q.Name, q.Value, q.Default)
+			return err
+		}, "CODE", "NUMBER|default"),
 	}
 }
