@@ -25,6 +25,15 @@ type AMI struct {
 	Problem      string   `json:",omitempty"` // why it is in state error
 }
 
+// SetPlatform says for which system the image is. EC2 calls all that is no
+// Windows Linux/UNIX, also what nobody knows.
+func (a *AMI) SetPlatform(windows bool) {
+	a.Platform, a.Details = "", "Linux/UNIX"
+	if windows {
+		a.Platform, a.Details = "windows", "Windows"
+	}
+}
+
 // Mapping is one block device of an AMI.
 type Mapping struct {
 	Device     string

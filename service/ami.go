@@ -134,7 +134,7 @@ func (s *Service) checkMapping(tx store.Tx, c domain.Caller, ami *domain.AMI, m 
 	if err != nil {
 		return err
 	}
-	ami.Platform, ami.Details = PlatformOf(f)
+	ami.SetPlatform(f != nil && f.OS == facts.Windows)
 	return nil
 }
 
@@ -150,15 +150,6 @@ func diskFacts(tx store.Tx, digest string) (*facts.Facts, error) {
 	}
 	f := new(facts.Facts)
 	return f, json.Unmarshal(d.Facts, f)
-}
-
-// PlatformOf is EC2's Platform and PlatformDetails for a disk. An unknown
-// guest is no Windows: EC2 calls everything else Linux/UNIX.
-func PlatformOf(f *facts.Facts) (platform, details string) {
-	if f != nil && f.OS == facts.Windows {
-		return "windows", "Windows"
-	}
-	return "", "Linux/UNIX"
 }
 
 // AMIQuery selects AMIs that the caller may know of.

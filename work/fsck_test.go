@@ -113,7 +113,7 @@ func TestFsckFinds(t *testing.T) {
 		"evidence of no image": {func(r *rig) {
 			must(r.t, os.MkdirAll(filepath.Join(r.dir, "evidence", scope.Account, scope.Region, "gone"), 0o700))
 		}, "orphan-evidence", "orphan-evidence+", ""},
-		"something foreign": {func(r *rig) { must(r.t, os.WriteFile(filepath.Join(r.dir, "disks/notes.txt"), nil, 0o600)) }, "stranger", "stranger", "stranger"},
+		"something foreign":               {func(r *rig) { must(r.t, os.WriteFile(filepath.Join(r.dir, "disks/notes.txt"), nil, 0o600)) }, "stranger", "stranger", "stranger"},
 		"something foreign beside it all": {func(r *rig) { must(r.t, os.WriteFile(filepath.Join(r.dir, "notes.txt"), nil, 0o600)) }, "stranger", "stranger", "stranger"},
 		"a disk without row": {func(r *rig) {
 			r.update(func(tx store.Tx) error { return tx.Delete(domain.DiskKey(r.digest.String())) })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"slipway/disk/facts"
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/store"
@@ -138,10 +139,7 @@ func (w *World) exportRegister(ctx context.Context, r *Run, s *exportState) erro
 			TPM: "v2.0", ENA: true, RootDevice: "/dev/sda1", Tags: e.Tags,
 			Mappings: []domain.Mapping{{Device: "/dev/sda1", SnapshotID: s.SnapshotID, SizeGiB: snap.SizeGiB, VolumeType: "gp2"}},
 		}
-		ami.Platform, ami.Details = "", "Linux/UNIX"
-		if f != nil && f.OS == "windows" {
-			ami.Platform, ami.Details = "windows", "Windows"
-		}
+		ami.SetPlatform(f != nil && f.OS == facts.Windows)
 		ami.Key = domain.Key{Scope: e.Key.Scope, Kind: domain.KindAMI, Name: s.AMIID}
 		if err := tx.Insert(ami); err != nil {
 			return err

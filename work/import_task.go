@@ -330,8 +330,8 @@ func (w *World) seenBefore(ctx context.Context, digest string) (*facts.Facts, er
 func importedAMI(t *domain.ImportTask, s *intakeState, f *facts.Facts) *domain.AMI {
 	ami := &domain.AMI{
 		Label: t.Key.Name, Description: t.Description, Architecture: "x86_64", VirtType: "hvm", BootMode: t.BootMode, ENA: true,
-		RootDevice: "/dev/sda1", Details: "Linux/UNIX", Tags: nil,
-		Mappings: []domain.Mapping{{Device: "/dev/sda1", SnapshotID: s.SnapshotID, SizeGiB: s.SizeGiB, VolumeType: "gp2"}},
+		RootDevice: "/dev/sda1",
+		Mappings:   []domain.Mapping{{Device: "/dev/sda1", SnapshotID: s.SnapshotID, SizeGiB: s.SizeGiB, VolumeType: "gp2"}},
 	}
 	ami.Key = domain.Key{Scope: t.Key.Scope, Kind: domain.KindAMI, Name: s.AMIID}
 	if ami.Description == "" {
@@ -349,8 +349,6 @@ func importedAMI(t *domain.ImportTask, s *intakeState, f *facts.Facts) *domain.A
 	if ami.BootMode != "legacy-bios" {
 		ami.TPM = "v2.0"
 	}
-	if f != nil && f.OS == facts.Windows {
-		ami.Platform, ami.Details = "windows", "Windows"
-	}
+	ami.SetPlatform(f != nil && f.OS == facts.Windows)
 	return ami
 }
