@@ -112,6 +112,7 @@ type Spec struct {
 	// exists; one machine uses it at a time; Destroy leaves it as it is. Empty:
 	// fresh at every Start.
 	StateDir string
+	Network  Network
 	Labels   map[string]string
 }
 

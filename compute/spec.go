@@ -45,6 +45,9 @@ func (s Spec) Checked() (Spec, error) {
 	if d := s.StateDir; d != "" && (!filepath.IsAbs(d) || filepath.Clean(d) != d || strings.ContainsRune(d, ',')) {
 		return s, fault.New(fault.BadValue, "The directory for a machine's state is named by an absolute, clean path without a comma.")
 	}
+	if err := s.Network.checked(); err != nil {
+		return s, err
+	}
 	if len(s.Disk.Chain) == 0 {
 		return s, fault.New(fault.BadValue, "A machine needs a disk.")
 	}

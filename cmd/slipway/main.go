@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"slipway/compute/guestnet"
 	"slipway/disk/inspect"
 )
 
@@ -19,6 +20,10 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == inspect.Arg {
 		// This is the worker that reads foreign file systems: see disk/inspect.
 		os.Exit(inspect.WorkerMain(os.Args[2:], os.Stdout))
+	}
+	if len(os.Args) > 1 && os.Args[1] == guestnet.Arg {
+		// This is the network of one guest: see compute/guestnet.
+		os.Exit(guestnet.Main(os.Args[2:], os.Stderr))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"image/png"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -155,6 +156,9 @@ func (s *suite) badSpec(t *testing.T) {
 		"cpus":     func(x *compute.Spec) { x.CPUs = 0 },
 		"memory":   func(x *compute.Spec) { x.MemoryMB = 1 },
 		"state":    func(x *compute.Spec) { x.StateDir = "/not-there" },
+		"network":  func(x *compute.Spec) { x.Network.Address = netip.MustParsePrefix("10.0.0.2/24") },
+		"IPv6":     func(x *compute.Spec) { x.Network.Address = netip.MustParsePrefix("fd00::9/64") },
+		"hostname": func(x *compute.Spec) { x.Network.Hostname = "a.b" },
 		"comma":    func(x *compute.Spec) { x.StateDir = "/tmp,x" },
 	} {
 		spec := s.Spec("m-bad")
@@ -199,6 +203,7 @@ func (s *suite) halfStart(t *testing.T) {
 func (s *suite) startTwice(t *testing.T) {
 	spec := s.Spec(id)
 	spec.Labels = map[string]string{"owner": "suite"}
+	spec.Network = compute.Network{Address: netip.MustParsePrefix("10.0.0.4/24"), Hostname: "suite", Metadata: true}
 	// Several at once: one makes the machine and all get it.
 	const many = 4
 	handles, errs := make([]compute.Handle, many), make([]error, many)

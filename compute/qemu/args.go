@@ -83,8 +83,8 @@ func commandLine(p plan) []string {
 	add("device", props{"driver": "usb-tablet", "bus": "usb.0"})
 	add("device", props{"driver": "pvpanic"})
 
-	// The frames of the guest go into a datagram socket of ours and nowhere
-	// else; while we are not there they are dropped.
+	// The frames of the guest go to the network process and nowhere else; while
+	// it is not there they are dropped.
 	add("netdev", props{"type": "dgram", "id": "net0",
 		"local":  props{"type": "unix", "path": f.netPeer()},
 		"remote": props{"type": "unix", "path": f.net()}})

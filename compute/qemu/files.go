@@ -18,13 +18,15 @@ import (
 //	events         what that monitor says: every event since the start
 //	qemu.log       what QEMU prints; tpm.log what swtpm prints
 //	serial         the serial console, newest part; serial.1 the part before
-//	frames         how many frames we have counted
+//	frames         how many frames the guest has sent, 8 bytes (guestnet.Frames)
+//	net.json       what the network process is told; net.log what it prints
 //	shot-*.png     a screenshot on its way
 //
 // and sockets, here or, when the path would be too long for a socket, in a
 // short directory that machine.json names:
 //
-//	q monitor, a guest agent, v display, t TPM, n frames to us, m QEMU's own end
+//	q monitor, a guest agent, v display, t TPM, n frames to its network process, m QEMU's
+//	own end, h visits of the guest to us
 //
 // vars.fd and tpm/ are in the caller's directory instead when he keeps them.
 type files struct{ dir, socks, state string }
@@ -46,6 +48,8 @@ func (f files) tpmLog() string    { return filepath.Join(f.dir, "tpm.log") }
 func (f files) serial() string    { return filepath.Join(f.dir, "serial") }
 func (f files) serialOld() string { return filepath.Join(f.dir, "serial.1") }
 func (f files) frames() string    { return filepath.Join(f.dir, "frames") }
+func (f files) netConfig() string { return filepath.Join(f.dir, "net.json") }
+func (f files) netLog() string    { return filepath.Join(f.dir, "net.log") }
 func (f files) shot() string      { return filepath.Join(f.dir, "shot-"+token(6)+".png") }
 
 func (f files) monitor() string { return filepath.Join(f.socks, "q") }
@@ -53,6 +57,7 @@ func (f files) agent() string   { return filepath.Join(f.socks, "a") }
 func (f files) display() string { return filepath.Join(f.socks, "v") }
 func (f files) tpm() string     { return filepath.Join(f.socks, "t") }
 func (f files) net() string     { return filepath.Join(f.socks, "n") }
+func (f files) host() string    { return filepath.Join(f.socks, "h") }
 func (f files) netPeer() string { return filepath.Join(f.socks, "m") }
 
 // socketDir chooses where the sockets of a machine live: in its directory when

@@ -54,9 +54,7 @@ func (d *Driver) Recover(ctx context.Context, h compute.Handle) (compute.Status,
 			gone.Detail = err.Error()
 			return gone, ctx.Err()
 		}
-		if err := d.attach(r, f); err != nil {
-			return compute.Status{}, fault.Wrap(fault.Unavailable, err, "The network of %s cannot be taken over.", h.ID)
-		}
+		d.tend(h.ID)
 	}
 	return d.status(ctx, r, f, h.ID), nil
 }
@@ -76,30 +74,6 @@ func sameUUID(ctx context.Context, r record, f files) error {
 		return errors.New("the monitor socket belongs to another machine")
 	}
 	return nil
-}
-
-// attach makes sure that somebody counts the frames of the machine.
-func (d *Driver) attach(r record, f files) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed || d.sinks[r.Nonce] != nil {
-		return nil
-	}
-	s, err := openSink(f)
-	if err != nil {
-		return err
-	}
-	d.sinks[r.Nonce] = s
-	return nil
-}
-
-func (d *Driver) detach(nonce string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := d.sinks[nonce]; s != nil {
-		s.close()
-		delete(d.sinks, nonce)
-	}
 }
 
 // Status implements compute.Driver.
@@ -275,7 +249,7 @@ func (d *Driver) clear(ctx context.Context, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, killTime)
 	defer cancel()
-	for _, p := range append([]process{r.QEMU, r.TPM}, marked(r.Nonce)...) {
+	for _, p := range append([]process{r.QEMU, r.TPM, r.Net}, marked(r.Nonce)...) {
 		if err := p.end(ctx, endTime); err != nil {
 			return fault.Wrap(fault.Unavailable, err, "A process of the machine %s does not end.", id)
 		}

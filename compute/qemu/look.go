@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"slipway/compute"
+	"slipway/compute/guestnet"
 	"slipway/compute/qemu/internal/qga"
 	"slipway/fault"
 )
@@ -99,9 +100,6 @@ func (d *Driver) Observe(ctx context.Context, id string) (compute.Signs, error) 
 	case compute.Gone:
 		return s, fault.New(fault.NotFound, "There is no machine %s.", id)
 	case compute.Running, compute.Paniced:
-		if err := d.attach(r, f); err != nil {
-			return s, fault.Wrap(fault.Unavailable, err, "The network of %s cannot be watched.", id)
-		}
 		var text string
 		err := d.ask(ctx, f, "human-monitor-command", map[string]string{"command-line": "info registers"}, &text)
 		if err != nil && r.QEMU.alive() {
@@ -110,23 +108,13 @@ func (d *Driver) Observe(ctx context.Context, id string) (compute.Signs, error) 
 		s.HandedOver = kernelTables(text)
 		turnSerial(f)
 	}
-	s.Frames = d.frames(r, f)
+	s.Frames = guestnet.Frames(f.frames())
 	for _, e := range readEvents(f) {
 		if e.Event == "RESET" {
 			s.Resets++
 		}
 	}
 	return s, ctx.Err()
-}
-
-func (d *Driver) frames(r record, f files) int64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := d.sinks[r.Nonce]; s != nil {
-		s.keep()
-		return max(s.frames.Load(), keptFrames(f.frames()))
-	}
-	return keptFrames(f.frames())
 }
 
 // kernelTables finds the base of the interrupt table in QEMU's print of the

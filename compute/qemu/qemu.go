@@ -1,6 +1,6 @@
 // Package qemu is the driver that runs real machines on this host: QEMU with
 // UEFI firmware (OVMF), a software TPM (swtpm) and, where it works, KVM. A
-// machine is a directory (files.go), a record in it (record.go) and one or two
+// machine is a directory (files.go), a record in it (record.go) and two or three
 // processes that outlive us (process.go); nothing is kept in memory that a
 // restart could lose. The shape of a machine is decided in args.go alone.
 //
@@ -30,8 +30,9 @@ type Options struct {
 	// files.go for what happens when a socket path would be too long.
 	Dir string
 	// Accel is "kvm" or "tcg"; empty: KVM if a probe shows that it works.
-	Accel string
-	Paths Paths
+	Accel   string
+	Paths   Paths
+	Network Network
 }
 
 // Paths are the programs and files of the host.
@@ -51,11 +52,14 @@ type Driver struct {
 	accel   func() string // "kvm" or "tcg"
 	total   func() int64  // MiB that machines may have
 
-	locks keyed
+	network Network
+	locks   keyed
+	stop    context.CancelFunc // ends the looking after networks
+	tending sync.WaitGroup
 
 	mu       sync.Mutex
-	sinks    map[string]*sink // by nonce
-	starting map[string]bool  // by ID: Start of this process is at work
+	porches  map[string]*porch // by nonce
+	starting map[string]bool   // by ID: Start of this process is at work
 	closed   bool
 
 	step func(name string) // for tests: called after each part of Start
@@ -72,7 +76,8 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		return nil, fault.New(fault.BadValue, "The directory for machines must be absolute and without a comma.")
 	}
 	d := &Driver{dir: filepath.Clean(o.Dir), paths: o.Paths.found(),
-		sinks: map[string]*sink{}, starting: map[string]bool{}, step: func(string) {}}
+		network: o.Network,
+		porches: map[string]*porch{}, starting: map[string]bool{}, step: func(string) {}}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "The directory for machines cannot be made.")
 	}
@@ -91,19 +96,29 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		return forMachines(memInfo(string(b), "MemTotal"))
 	})
 	go d.accel()
+	if d.network.Program == "" {
+		exe, err := os.Executable()
+		if err != nil {
+			return nil, fault.Wrap(fault.Unavailable, err, "This program's own file cannot be found.")
+		}
+		d.network.Program = exe
+	}
+	ctx, d.stop = context.WithCancel(ctx)
+	d.tending.Go(func() { d.tendAll(ctx) })
 	return d, nil
 }
 
-// Close stops counting frames and lets go of all machines, which run on. It may
-// be called again; other calls after it count no frames.
+// Close lets go of all machines, which run on; nobody is at home for their
+// guests then. It may be called again.
 func (d *Driver) Close() {
+	d.stop()
+	d.tending.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	for n, s := range d.sinks {
-		s.close()
-		s.keep()
-		delete(d.sinks, n)
+	for n, p := range d.porches {
+		p.close()
+		delete(d.porches, n)
 	}
 }
 
@@ -162,7 +177,30 @@ type entry struct {
 }
 
 func (k *keyed) lock(name string) (unlock func()) {
+	e := k.enter(name)
+	e.mu.Lock()
+	return func() {
+		e.mu.Unlock()
+		k.leave(name, e)
+	}
+}
+
+// tryLock does not wait for whoever has the lock.
+func (k *keyed) tryLock(name string) (unlock func(), ok bool) {
+	e := k.enter(name)
+	if !e.mu.TryLock() {
+		k.leave(name, e)
+		return nil, false
+	}
+	return func() {
+		e.mu.Unlock()
+		k.leave(name, e)
+	}, true
+}
+
+func (k *keyed) enter(name string) *entry {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.m == nil {
 		k.m = map[string]*entry{}
 	}
@@ -172,14 +210,13 @@ func (k *keyed) lock(name string) (unlock func()) {
 		k.m[name] = e
 	}
 	e.users++
-	k.mu.Unlock()
-	e.mu.Lock()
-	return func() {
-		e.mu.Unlock()
-		k.mu.Lock()
-		if e.users--; e.users == 0 {
-			delete(k.m, name)
-		}
-		k.mu.Unlock()
+	return e
+}
+
+func (k *keyed) leave(name string, e *entry) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e.users--; e.users == 0 {
+		delete(k.m, name)
 	}
 }

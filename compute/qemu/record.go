@@ -18,7 +18,7 @@ import (
 type record struct {
 	Version int
 	ID      string
-	// Nonce is in the environment of both processes (environ), so that a
+	// Nonce is in the environment of its processes (environ), so that a
 	// process that was started but not yet recorded is found as well.
 	Nonce    string
 	Complete bool // false: Start has not come to its end
@@ -28,6 +28,7 @@ type record struct {
 	Spec     compute.Spec
 	QEMU     process
 	TPM      process
+	Net      process // started anew when it ends
 }
 
 const recordVersion = 1

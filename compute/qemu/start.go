@@ -102,16 +102,24 @@ func (d *Driver) start(ctx context.Context, spec compute.Spec) (record, error) {
 	if err := d.prepare(f); err != nil {
 		return r, fault.Wrap(fault.Unavailable, err, "The files of the machine cannot be made.")
 	}
+	if err := d.attach(r, f); err != nil {
+		return r, fault.Wrap(fault.Unavailable, err, "The network of the machine cannot be made.")
+	}
+	if err := d.startNet(&r, f); err != nil {
+		return r, err
+	}
+	d.step("net")
 	if spec.TPM {
 		if err := d.startTPM(ctx, &r, f); err != nil {
 			return r, err
 		}
 		d.step("tpm")
 	}
-	if err := d.attach(r, f); err != nil {
-		return r, fault.Wrap(fault.Unavailable, err, "The network of the machine cannot be made.")
-	}
 	if err := d.startQEMU(ctx, &r, f); err != nil {
+		return r, err
+	}
+	// Firmware sends nothing: there is time until here.
+	if err := netListens(ctx, r, f); err != nil {
 		return r, err
 	}
 	r.Complete = true
@@ -122,7 +130,7 @@ func (d *Driver) start(ctx context.Context, spec compute.Spec) (record, error) {
 	return r, nil
 }
 
-// prepare makes the files that both processes find.
+// prepare makes the files that the processes find.
 func (d *Driver) prepare(f files) error {
 	if f.socks != f.dir {
 		if err := os.Mkdir(f.socks, 0o700); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"slipway/compute"
 	"slipway/compute/computetest"
+	"slipway/compute/guestnet"
 )
 
 // crashEnv makes the test binary a process that starts a machine and is killed
@@ -22,6 +23,9 @@ import (
 const crashEnv = "SLIPWAY_TEST_CRASH"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == guestnet.Arg {
+		os.Exit(guestnet.Main(os.Args[2:], os.Stderr))
+	}
 	if v := os.Getenv(crashEnv); v != "" {
 		f := strings.Split(v, "\n")
 		os.Exit(crash(f[0], f[1], f[2], f[3]))
@@ -132,7 +136,7 @@ func shortDir(t *testing.T) string {
 func TestSuite(t *testing.T) {
 	base := guest(t, "linux")
 	computetest.Run(t, func(t *testing.T) computetest.Harness {
-		dir, steps, n := shortDir(t), []string{"record", "tpm", "qemu"}, 0
+		dir, steps, n := shortDir(t), []string{"net", "tpm", "qemu"}, 0
 		return computetest.Harness{
 			Boot: 4 * time.Minute,
 			New:  func() compute.Driver { return open(t, dir) },

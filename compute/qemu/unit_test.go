@@ -2,7 +2,6 @@ package qemu
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,49 +103,6 @@ func TestDestroyTouchesNoStranger(t *testing.T) {
 	if err := d.Destroy(t.Context(), "a"); err != nil { // we live on
 		t.Error(err)
 	}
-}
-
-func TestSinkCountsOnAfterARestart(t *testing.T) {
-	dir := t.TempDir()
-	f := files{dir: dir, socks: dir}
-	send := func(s *sink, want int64) {
-		t.Helper()
-		c, err := net.Dial("unixgram", f.net())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		for s.frames.Load() < want {
-			before := s.frames.Load()
-			if _, err := c.Write(make([]byte, 60)); err != nil {
-				t.Fatal(err)
-			}
-			if err := wait(t.Context(), time.Millisecond, func() bool { return s.frames.Load() > before }); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	first, err := openSink(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	send(first, 5)
-	// As after kill -9: nobody closed the first one. Of its five frames four were kept.
-	second, err := openSink(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := second.frames.Load(); n != 4 {
-		t.Errorf("%d frames after a restart", n)
-	}
-	send(second, 9)
-	second.keep()
-	first.keep()
-	if n := keptFrames(f.frames()); n != 9 {
-		t.Errorf("%d frames are kept", n)
-	}
-	first.close()
-	second.close()
 }
 
 func TestSocketDirectoryFits(t *testing.T) {

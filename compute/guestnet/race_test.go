@@ -1,0 +1,7 @@
+//go:build race
+
+package guestnet
+
+import "math"
+
+func init() { memoryHard = math.MaxUint64 }
