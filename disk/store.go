@@ -30,6 +30,7 @@ type Store struct {
 
 	names sync.Mutex // held while a final name appears or disappears, so that pins are seen
 	tmpN  atomic.Int64
+	spare int64 // bytes that are left free; tests have small disks
 
 	crash func(point string) error // tests only: fails where a crash is simulated
 }
@@ -69,7 +70,7 @@ func Open(dir string) (*Store, error) {
 			return nil, ioFault(err, "The disk store could not be opened.")
 		}
 	}
-	s := &Store{dir: dir, boot: bootID(), uploads: map[string]*upload{}}
+	s := &Store{dir: dir, boot: bootID(), uploads: map[string]*upload{}, spare: minFree}
 	if err := s.stamp(); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"slipway/fault"
@@ -89,7 +88,8 @@ func (s *Store) CreateUpload(ctx context.Context, id string, blocks int64) error
 	} else if there {
 		return s.sameUpload(id, blocks)
 	}
-	if err := s.room(); err != nil {
+	// More cannot be said before the blocks are known: a disk is sparse.
+	if err := room(s.dir, s.spare); err != nil {
 		return ioFault(err, what)
 	}
 	tmp, err := s.newTmp()
@@ -110,22 +110,6 @@ func (s *Store) CreateUpload(ctx context.Context, id string, blocks int64) error
 		return ioFault(err, what)
 	}
 	return ioFault(syncDir(s.at(uploadsDir)), what)
-}
-
-// minFree is left to the rest of the server: its database shares the disk.
-const minFree = 64 << 20
-
-// room refuses an upload on a disk that is full as it is. More cannot be said
-// before the blocks are known: a disk is sparse.
-func (s *Store) room() error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(s.dir, &st); err != nil {
-		return err
-	}
-	if int64(st.Bavail)*st.Bsize < minFree {
-		return syscall.ENOSPC
-	}
-	return nil
 }
 
 func (s *Store) fillUpload(dir string, blocks int64) error {
@@ -401,7 +385,7 @@ func (u *upload) put(s *Store, index int64, data []byte, sum leaf) error {
 func (u *upload) write(s *Store, index int64, data []byte, sum leaf) (err error) {
 	if sum == ZeroSum {
 		err = punch(u.data, index*BlockSize, BlockSize)
-	} else {
+	} else if err = room(s.dir, s.spare); err == nil {
 		_, err = u.data.WriteAt(data, index*BlockSize)
 	}
 	if err != nil {

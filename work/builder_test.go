@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/compute"
 	"slipway/disk"
@@ -350,6 +351,7 @@ func TestBuilderWithoutDisk(t *testing.T) {
 func TestBuilderWhoseGuestFails(t *testing.T) {
 	r := newRig(t)
 	r.sealed()
+	r.world.Boot.Stall = 100 * time.Millisecond
 	key := r.newBuilder("b", func(b *domain.Builder) { b.Tags = domain.Tags{"slipway:fault": "boot"} })
 	if j := r.ran(key); j.Status != domain.JobFailed {
 		t.Fatal(j.Status)

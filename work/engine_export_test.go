@@ -1,5 +1,12 @@
 package work
 
+import "slipway/domain"
+
+// Fetched is where an import task puts an object of this version.
+func (w *World) Fetched(task domain.Key, size int64, tag string) string {
+	return w.fetched(task, version{Size: size, Tag: tag})
+}
+
 // Looks is how often the engine looked at the store.
 func (e *Engine) Looks() int {
 	e.mu.Lock()

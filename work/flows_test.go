@@ -60,7 +60,7 @@ func (r *rig) open(t testing.TB) {
 	}
 	r.world = &work.World{
 		Store: r.store, Disks: disks, Driver: driver, Rules: rules.AWS, IDs: domain.RandomIDs, Clock: domain.WallClock, DataDir: r.dir,
-		Boot:    work.BootLimits{Total: 2 * time.Second, Stall: time.Second, Settle: time.Millisecond, Agent: time.Millisecond, Off: time.Second, Tick: time.Millisecond, Shot: time.Millisecond},
+		Boot:    work.BootLimits{Total: time.Minute, Stall: time.Minute, Settle: time.Millisecond, Agent: time.Millisecond, Off: time.Minute, Tick: time.Millisecond, Shot: time.Millisecond},
 		Slots:   work.NewSlots(func() int { return 2 }),
 		Inspect: func(context.Context, string) (facts.Facts, error) { return r.facts, nil },
 	}
@@ -354,6 +354,9 @@ func TestGuestsThatFail(t *testing.T) {
 		t.Run(c.fault, func(t *testing.T) {
 			r := newRig(t)
 			r.sealed()
+			if c.fault == "boot" {
+				r.world.Boot.Stall = 100 * time.Millisecond
+			}
 			key := r.imported("img", func(i *domain.Image) { i.Tags = domain.Tags{"slipway:fault": c.fault} })
 			j := worktest.Run(t, r.harness(r.jobOf(key), nil, nil), nil, nil)
 			img := get[domain.Image](t, r.store, key)

@@ -146,11 +146,11 @@ func (w *World) download(ctx context.Context, r *Run, t *domain.ImportTask, v ve
 		return noAccess(err, "S3 object")
 	}
 	defer body.Close()
-	buf := make([]byte, 1<<20)
+	out, buf := &disk.SparingFile{File: f}, make([]byte, 1<<20)
 	for at < v.Size {
 		n, err := io.ReadFull(body, buf[:min(int64(len(buf)), v.Size-at)])
 		if n > 0 {
-			if err := disk.WriteSparse(f, buf[:n], at); err != nil {
+			if err := disk.WriteSparse(out, buf[:n], at); err != nil {
 				return err
 			}
 			at += int64(n)

@@ -148,7 +148,7 @@ func (w *World) unpack(ctx context.Context, d *gate.Disk, task domain.Key) error
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "The disk could not be unpacked.")
 	}
-	size, err := d.Unpack(ctx, f)
+	size, err := d.Unpack(ctx, &disk.SparingFile{File: f})
 	if err == nil {
 		err = f.Truncate(size)
 	}

@@ -41,9 +41,9 @@ type Options struct {
 // Labels of a Spec that this driver obeys; all others are only kept.
 const (
 	// LabelFault is "boot" (the firmware never hands over), "agent" (all but
-	// the agent comes up), "slow" (takes ten times BootTime), "panic" (stops
-	// when it would have been up) or "off" (powers off when it would have been
-	// up).
+	// the agent comes up), "held" (as "boot" until a file called "go-on" lies in
+	// Options.Dir), "panic" (stops when it would have been up) or "off" (powers
+	// off when it would have been up).
 	LabelFault = "fault"
 	// LabelOS is "windows" for a guest whose agent says mswindows; else Debian.
 	LabelOS = "os"
@@ -161,11 +161,7 @@ func (d *Driver) Start(ctx context.Context, spec compute.Spec) (compute.Handle, 
 	if d.o.MemoryMB > 0 && spec.MemoryMB > d.o.MemoryMB-d.used() {
 		return compute.Handle{}, fault.New(fault.Unavailable, "There is not enough free memory for a machine of %d MiB.", spec.MemoryMB)
 	}
-	boot := d.o.BootTime
-	if spec.Labels[LabelFault] == "slow" {
-		boot *= 10
-	}
-	if err := d.save(spec.ID, machine{Spec: spec, Complete: true, Started: d.o.Clock(), BootTime: boot}); err != nil {
+	if err := d.save(spec.ID, machine{Spec: spec, Complete: true, Started: d.o.Clock(), BootTime: d.o.BootTime}); err != nil {
 		return compute.Handle{}, err
 	}
 	return h, nil

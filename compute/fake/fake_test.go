@@ -58,17 +58,17 @@ type clock struct{ now time.Time }
 
 func (c *clock) tell() time.Time { return c.now }
 
-func start(t *testing.T, labels map[string]string) (*fake.Driver, *clock) {
+func start(t *testing.T, labels map[string]string) (d *fake.Driver, c *clock, dir string) {
 	t.Helper()
-	c := &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	d, err := fake.New(fake.Options{Dir: t.TempDir(), BootTime: 30 * time.Second, Clock: c.tell, MemoryMB: 1024})
+	c, dir = &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}, t.TempDir()
+	d, err := fake.New(fake.Options{Dir: dir, BootTime: 30 * time.Second, Clock: c.tell, MemoryMB: 1024})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Start(t.Context(), compute.Spec{ID: "a", CPUs: 1, MemoryMB: 512, Disk: disk(t), Labels: labels}); err != nil {
 		t.Fatal(err)
 	}
-	return d, c
+	return d, c, dir
 }
 
 // rung is how far a machine seems to be: nothing, H, HF, HFA.
@@ -99,15 +99,20 @@ func TestSignsDevelopAndFaultsHoldThem(t *testing.T) {
 		"":      " H HF HFA HFA",
 		"boot":  "    ",
 		"agent": " H HF HF HF",
-		"slow":  "    HFA",
+		"held":  "    HFA",
 		"panic": " H HF HFpaniced HFpaniced",
 		"off":   " H HF Foff Foff",
 	} {
-		d, c := start(t, map[string]string{fake.LabelFault: fault})
+		d, c, dir := start(t, map[string]string{fake.LabelFault: fault})
 		began := c.now
 		var got []string
 		for _, s := range []int{5, 15, 25, 35, 350} {
 			c.now = began.Add(time.Duration(s) * time.Second)
+			if s == 350 {
+				if err := os.WriteFile(filepath.Join(dir, "go-on"), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 			got = append(got, rung(t, d))
 		}
 		if strings.Join(got, " ") != want {
@@ -117,7 +122,7 @@ func TestSignsDevelopAndFaultsHoldThem(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	d, _ := start(t, nil)
+	d, _, _ := start(t, nil)
 	if f := d.Features(); f.MemoryMB != 512 {
 		t.Errorf("free: %d", f.MemoryMB)
 	}
@@ -128,7 +133,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestPicturesTellStatesAndMachinesApart(t *testing.T) {
-	d, c := start(t, nil)
+	d, c, _ := start(t, nil)
 	early, err := d.Screenshot(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)

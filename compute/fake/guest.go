@@ -3,6 +3,8 @@ package fake
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"slipway/compute"
 	"slipway/fault"
@@ -22,7 +24,7 @@ const (
 func (d *Driver) look(m machine) look {
 	age, f := d.age(m), m.Spec.Labels[LabelFault]
 	switch {
-	case f == "boot" || age < 1.0/3:
+	case f == "boot" || age < 1.0/3 || f == "held" && !d.released():
 		return firmware
 	case f == "panic" && age >= 1:
 		return broken
@@ -32,6 +34,12 @@ func (d *Driver) look(m machine) look {
 		return network
 	}
 	return up
+}
+
+// released tells whether held machines may go on.
+func (d *Driver) released() bool {
+	_, err := os.Lstat(filepath.Join(d.o.Dir, "go-on"))
+	return err == nil
 }
 
 // Observe implements compute.Driver.

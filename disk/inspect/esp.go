@@ -28,6 +28,9 @@ func openFAT(disk source, p facts.Partition) (filesystem.FileSystem, error) {
 	if _, err := disk.ReadAt(head, p.StartBytes); err != nil {
 		return nil, err
 	}
+	if err := checkFAT(head, p.SizeBytes); err != nil {
+		return nil, err
+	}
 	switch b := section(disk, p); {
 	case string(head[82:90]) == "FAT32   ":
 		return fat32.Read(b, p.SizeBytes, 0, 512)
@@ -36,6 +39,21 @@ func openFAT(disk source, p facts.Partition) (filesystem.FileSystem, error) {
 	default:
 		return fat12.Read(b, p.SizeBytes, 0, 512)
 	}
+}
+
+// checkFAT refuses a boot sector whose file allocation table could not belong to
+// a partition of that size: the libraries read as much of it as it claims. There
+// are at most four bytes for each cluster, and no clusters below one sector;
+// formatters round up.
+func checkFAT(boot []byte, size int64) error {
+	sector, sectors := int64(le.Uint16(boot[11:])), int64(le.Uint16(boot[22:]))
+	if sectors == 0 {
+		sectors = int64(le.Uint32(boot[36:]))
+	}
+	if most := size/64 + 64<<10; sector*sectors > most {
+		return fmt.Errorf("the boot sector claims a file allocation table of %d bytes, on a partition of %d", sector*sectors, size)
+	}
+	return nil
 }
 
 // readESP looks for boot loaders in the EFI system partition. Directories are

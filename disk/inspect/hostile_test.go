@@ -228,7 +228,11 @@ func TestCorruption(t *testing.T) {
 			undo := corrupt(t, rng, d, xs)
 			began, spent := time.Now(), spentByChildren(t)
 			f, err := Inspect(t.Context(), os.Args[0], d.Name())
-			slowest, dearest = max(slowest, time.Since(began)), max(dearest, spentByChildren(t)-spent)
+			took, cost := time.Since(began), spentByChildren(t)-spent
+			slowest, dearest = max(slowest, took), max(dearest, cost)
+			if cost > time.Second/2 || err != nil {
+				t.Logf("%s, round %d: %v, %v of processor time, %v", k, i, took, cost, err)
+			}
 			if err != nil {
 				failed++
 				if !fault.Is(err, fault.Incompatible) {

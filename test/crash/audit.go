@@ -22,7 +22,7 @@ import (
 // audit waits until the server is at rest, stops it and looks at all it keeps.
 func (r *Rig) audit() (*Report, error) {
 	var left []string
-	err := rig.Poll(r.ctx, 20*time.Second, 100*time.Millisecond, func() (bool, error) {
+	err := rig.Poll(r.ctx, r.o.Limit, 100*time.Millisecond, func() (bool, error) {
 		jobs, err := r.clients.Jobs(r.ctx, true)
 		if err != nil {
 			return false, err

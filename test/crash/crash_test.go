@@ -56,7 +56,7 @@ func TestKillsOfTheServer(t *testing.T) {
 	report, err := Run(ctx, Options{
 		Bin: bin, Dir: dir, Seed: seed, Disks: []Disk{d}, Log: log,
 		Args:  []string{"--compute", "fake", "--fake-boot-time", "200ms", "--boot-stall", "1s", "--import-rules", "open"},
-		Kills: 15, Pause: 1200 * time.Millisecond, Workers: 6, Limit: 30 * time.Second,
+		Kills: 15, Pause: 1200 * time.Millisecond, Workers: 6, Limit: 2 * time.Minute,
 		Odds: Odds{Abandon: 8, Validate: 75, Fault: 30, Cancel: 15, Delete: 50},
 	})
 	if err != nil {

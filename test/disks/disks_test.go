@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ebs"
 	ebstypes "github.com/aws/aws-sdk-go-v2/service/ebs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"slipway/test/rig"
 )
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) { rig.Main(m) }
 
 const (
 	blockSize = 512 << 10
-	limit     = time.Minute
+	limit     = 2 * time.Minute
 )
 
 // account is somebody's clients.
@@ -38,12 +39,13 @@ type account struct {
 	id, key, secret string
 	ebs             *ebs.Client
 	ec2             *ec2.Client
+	iam             *iam.Client
 }
 
 func clients(s *rig.Server, id, key, secret string) *account {
 	cfg := aws.Config{Region: s.Client.Region, BaseEndpoint: &s.Endpoint, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
-	return &account{id: id, key: key, secret: secret, ebs: ebs.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg)}
+	return &account{id: id, key: key, secret: secret, ebs: ebs.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg)}
 }
 
 func operator(s *rig.Server) *account {

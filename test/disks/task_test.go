@@ -3,20 +3,25 @@ package disks
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go"
 
 	"slipway/disk/convert"
 	"slipway/disk/gate"
 	"slipway/disk/gate/hostile"
 	"slipway/test/rig"
+	"slipway/work/bucket/buckettest"
 )
 
 func importTask(t *testing.T, a *account, id string) types.ImportImageTask {
@@ -154,51 +159,97 @@ func TestTasksThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestCanceledTask: a task that is canceled while it waits for its turn, or
-// works, ends as deleted and leaves nothing.
-func TestCanceledTask(t *testing.T) {
-	dir := t.TempDir()
-	f, err := os.Create(filepath.Join(dir, "large.raw"))
+// importRole makes the role that imports from buckets want, as VM Import's guide
+// has it.
+func (a *account) importRole(t *testing.T) {
+	t.Helper()
+	_, err := a.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("vmimport"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"vmie.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"vmimport"}}}]}`)})
+	if err == nil {
+		_, err = a.iam.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("vmimport"), PolicyName: aws.String("p"), PolicyDocument: aws.String(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","ec2:*"],"Resource":"*"}]}`)})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	for i := range int64(96) { // all of it has to be read
-		if _, err := f.WriteAt(blockOf(byte(i+1)), i*blockSize); err != nil {
-			t.Fatal(err)
+}
+
+// TestCanceledTask: a task that is canceled while it works, or waits for its
+// turn, ends as deleted and leaves nothing.
+func TestCanceledTask(t *testing.T) {
+	s3 := buckettest.Start(t)
+	s3.Set("images/slow.raw", append(blockOf(1), blockOf(2)...))
+	held := make(chan struct{}, 6)
+	var hold sync.RWMutex
+	s3.Fault = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet {
+			held <- struct{}{}
+			hold.RLock() // until the test lets it go
+			defer hold.RUnlock()
 		}
+		return false
 	}
-	s := rig.Start(t, "--compute", "fake", "--import-dir", dir)
+	hold.Lock()
+	release := sync.OnceFunc(hold.Unlock)
+	defer release()
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(s3.Key()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := rig.Start(t, "--compute", "fake", "--s3-endpoint", s3.URL, "--s3-key", key)
 	a := operator(s)
+	a.importRole(t)
 	var ids []string
 	for range 6 { // three run at once
-		out, err := a.ec2.ImportImage(t.Context(), &ec2.ImportImageInput{DiskContainers: []types.ImageDiskContainer{{Url: aws.String("file:///large.raw")}}})
+		out, err := a.ec2.ImportImage(t.Context(), &ec2.ImportImageInput{DiskContainers: []types.ImageDiskContainer{{Url: aws.String("s3://images/slow.raw")}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, *out.ImportTaskId)
 	}
-	last := ids[len(ids)-1]
-	was, err := a.ec2.CancelImportTask(context.WithoutCancel(t.Context()), &ec2.CancelImportTaskInput{ImportTaskId: &last, CancelReason: aws.String("a test")})
-	if err != nil || aws.ToString(was.PreviousState) != "active" || aws.ToString(was.State) != "deleting" {
-		t.Fatalf("cancel: %+v %v", was, err)
+	for range 3 {
+		select {
+		case <-held:
+		case <-time.After(limit):
+			t.Fatal("no three imports run at once")
+		}
 	}
-	if task := importTask(t, a, last); aws.ToString(task.Status) != "deleted" || !strings.HasPrefix(aws.ToString(task.StatusMessage), "Canceled: ") {
-		t.Errorf("canceled: %s %s", aws.ToString(task.Status), aws.ToString(task.StatusMessage))
+	for _, id := range []string{ids[0], ids[5]} { // one works, one waits
+		was, err := a.ec2.CancelImportTask(context.WithoutCancel(t.Context()), &ec2.CancelImportTaskInput{ImportTaskId: &id, CancelReason: aws.String("a test")})
+		if err != nil || aws.ToString(was.PreviousState) != "active" || aws.ToString(was.State) != "deleting" {
+			t.Fatalf("cancel: %+v %v", was, err)
+		}
 	}
-	for _, id := range ids[:5] {
+	for i, id := range []string{ids[0], ids[5]} {
+		if i == 1 {
+			release() // it is undone when it is its turn
+		}
+		if task := importTask(t, a, id); aws.ToString(task.Status) != "deleted" || !strings.HasPrefix(aws.ToString(task.StatusMessage), "Canceled: ") {
+			t.Errorf("canceled: %s %s", aws.ToString(task.Status), aws.ToString(task.StatusMessage))
+		}
+	}
+	for _, id := range ids[1:5] {
 		// A disk without partitions is no image.
 		if task := importTask(t, a, id); !strings.HasPrefix(aws.ToString(task.StatusMessage), "ClientError: No valid partitions. Not a valid volume.") {
 			t.Errorf("%s: %s", id, aws.ToString(task.StatusMessage))
 		}
 	}
+	nothingLeft(t, s)
+}
+
+// nothingLeft waits until no sealed disk, upload or transfer is left.
+func nothingLeft(t *testing.T, s *rig.Server) {
+	t.Helper()
 	rig.Until(t, limit, "nothing is left", func() (bool, error) {
-		sealed, err := os.ReadDir(filepath.Join(s.DataDir, "disks", "sealed"))
-		uploads, err2 := os.ReadDir(filepath.Join(s.DataDir, "disks", "uploads"))
-		if err == nil {
-			err = err2
+		n := 0
+		for _, dir := range []string{"disks/sealed", "disks/uploads", "transfers"} {
+			es, err := os.ReadDir(filepath.Join(s.DataDir, dir))
+			if err != nil && !os.IsNotExist(err) {
+				return false, err
+			}
+			n += len(es)
 		}
-		return len(sealed)+len(uploads) == 0, err
+		return n == 0, nil
 	})
 }
 

@@ -3,6 +3,8 @@ package sdk
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"time"
@@ -11,6 +13,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
 	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
 )
+
+// goOn lets guests boot whose fault is "held"; until then they do not.
+func (w *world) goOn() {
+	w.t.Helper()
+	w.ok(os.WriteFile(filepath.Join(w.srv.DataDir, "run", "go-on"), nil, 0o600))
+}
+
+// holdAgain ends goOn.
+func (w *world) holdAgain() {
+	w.t.Helper()
+	w.ok(os.Remove(filepath.Join(w.srv.DataDir, "run", "go-on")))
+}
 
 // validated asks for an import whose fake guest has the fault.
 func (w *world) validated(name, fault string) {
@@ -61,16 +75,18 @@ func (w *world) remove(name string) {
 // deleteWhileImporting: an image whose import runs can be neither deleted nor
 // exported; when it has ended it can.
 func (w *world) deleteWhileImporting() {
-	w.validated("busy", "slow")
+	w.validated("busy", "held")
 	_, err := w.app.DeleteImage(w.ctx, &appstream.DeleteImageInput{Name: aws.String("busy")})
 	_, export := w.app.CreateExportImageTask(w.ctx, &appstream.CreateExportImageTaskInput{ImageName: aws.String("busy"), AmiName: aws.String("early"), IamRoleArn: &w.role})
 	w.refused([]refusal{
 		{"delete while importing", err, isA[*types.OperationNotPermittedException], []string{"busy"}},
 		{"export while importing", export, isA[*types.ResourceNotAvailableException], []string{"AVAILABLE"}},
 	})
+	w.goOn()
 	if img := w.settled("busy"); img.State != types.ImageStateAvailable {
-		w.t.Errorf("a slow guest: %s", reason(&img))
+		w.t.Errorf("a guest that was held: %s", reason(&img))
 	}
+	w.holdAgain()
 	w.remove("busy")
 }
 

@@ -36,7 +36,7 @@ func (w *world) mainJob() {
 func (w *world) fullImport() *appstream.CreateImportedImageInput {
 	return &appstream.CreateImportedImageInput{
 		Name: aws.String("main-job"), SourceAmiId: &w.ami, IamRoleArn: &w.role, DisplayName: aws.String("Main job"),
-		Description: aws.String("Driven by the SDK (Go)."), Tags: map[string]string{"team": "blue", "ünï": "cödé +1"},
+		Description: aws.String("Driven by the SDK (Go)."), Tags: map[string]string{"team": "blue", "ünï": "cödé +1", "slipway:fault": "held"},
 		RuntimeValidationConfig: &types.RuntimeValidationConfig{IntendedInstanceType: aws.String("GeneralPurpose.m7i.large")},
 		AgentSoftwareVersion:    types.AgentSoftwareVersionAlwaysLatest,
 		AppCatalogConfig: []types.ApplicationConfig{
@@ -63,8 +63,12 @@ func (w *world) importAll() types.Image {
 		if len(seen) == 0 || seen[len(seen)-1] != img.State {
 			seen = append(seen, img.State)
 		}
+		if img.State == types.ImageStateValidating {
+			w.goOn()
+		}
 		return img.State == types.ImageStateAvailable || img.State == types.ImageStateFailed, nil
 	})
+	w.holdAgain()
 	order := []types.ImageState{types.ImageStatePending, types.ImageStateImporting, types.ImageStateValidating, types.ImageStateAvailable}
 	if !slices.Contains(seen, types.ImageStateValidating) || !subsequence(seen, order) {
 		w.t.Errorf("states seen: %v (%s)", seen, reason(&img))

@@ -11,7 +11,6 @@ package sdk
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"slipway/test/rig"
 )
@@ -25,13 +24,10 @@ const (
 	CBOR Protocol = "Smithy-Protocol" // rpc-v2-cbor
 )
 
-// bootTime is long enough for the states of an import to be seen, and short.
-const bootTime = 300 * time.Millisecond
-
 // Run is the whole scenario; the client must speak the protocol.
 func Run(t *testing.T, p Protocol) {
 	disk := rig.Fixture(t, "ws2022")
-	w := newWorld(t, disk, rig.Start(t, "--compute", "fake", "--fake-boot-time", bootTime.String()))
+	w := newWorld(t, disk, rig.Start(t, "--compute", "fake", "--fake-boot-time", "50ms"))
 	t.Run("MainJob", func(t *testing.T) { w.at(t).mainJob() })
 	t.Run("ImportRefused", func(t *testing.T) { w.at(t).importRefused() })
 	t.Run("ImportFails", func(t *testing.T) { w.at(t).importFails() })

@@ -34,7 +34,7 @@ const (
 	exportable = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:CopyImage","ec2:DescribeImages","ec2:CreateTags"],"Resource":"*"}]}`
 
 	block = 512 << 10
-	limit = time.Minute // for anything that goes on behind a request
+	limit = 2 * time.Minute // for anything that goes on behind a request
 )
 
 // world is a server with one good role, one good AMI, and clients.

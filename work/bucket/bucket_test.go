@@ -93,7 +93,7 @@ func TestServiceThatFails(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	}
-	c.Stall = 20 * time.Millisecond
+	c.Stall = 2 * time.Second // time enough for the little that comes
 	body, err := c.Get(t.Context(), "images", "k", "", 0)
 	if err != nil {
 		t.Fatal(err)

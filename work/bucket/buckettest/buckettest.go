@@ -60,6 +60,9 @@ func (s *Service) Client() *bucket.Client {
 	return &bucket.Client{Endpoint: s.URL, Region: "us-east-1", KeyID: keyID, Secret: secret, Now: time.Now, PartSize: 1 << 20}
 }
 
+// Key is the right key as a server's --s3-key file holds it.
+func (s *Service) Key() string { return keyID + ":" + secret + "\n" }
+
 // Set puts an object at BUCKET/KEY.
 func (s *Service) Set(path string, data []byte) {
 	s.mu.Lock()
