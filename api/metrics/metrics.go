@@ -31,8 +31,12 @@ import (
 // value.
 type Gauge struct {
 	Name, Help, Label string
+	Kind              string // "" for a gauge, or Counter
 	Read              func(ctx context.Context) (map[string]float64, error)
 }
+
+// Counter is the Kind of what only grows.
+const Counter = "counter"
 
 // Metrics is one server's figures.
 type Metrics struct {
@@ -149,7 +153,7 @@ func (g Gauge) write(ctx context.Context, w io.Writer) {
 	if err != nil {
 		return
 	}
-	family(w, g.Name, "gauge", g.Help)
+	family(w, g.Name, cmp.Or(g.Kind, "gauge"), g.Help)
 	for _, label := range slices.Sorted(maps.Keys(values)) {
 		fmt.Fprintf(w, "%s{%s=%q} %g\n", g.Name, g.Label, label, values[label])
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"slipway/api"
@@ -80,8 +81,10 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err := syncCatalogue(ctx, c, svc); err != nil {
 		return err
 	}
-	figures := metrics.New(append(gauges(svc, world), keeper.gauges()...)...)
-	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail, Keeper: keeper}, figures, pictureHandler(c.DataDir, pictures), st, log)
+	screens := newScreens(svc, world.Driver, log)
+	defer screens.Close()
+	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens))...)
+	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail, Keeper: keeper}, figures, pictureHandler(c.DataDir, pictures), screens, st, log)
 	handler := newHandler(c, st, svc, own, after(trail, figures), log)
 	ln, err := listen(c)
 	if err != nil {
@@ -89,6 +92,9 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	}
 	pictures.Base = ln.endpoint + iconsPath
 	svc.Config.Streaming.Base = ln.endpoint + streamPath
+	if err := screens.SetOrigin(ln.endpoint); err != nil {
+		return err
+	}
 	return answer(ctx, ln, behindProxies(c.TrustedProxies, handler), func() error {
 		log.Info("answering", "endpoint", ln.endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
 		return announce(c, ln, key, stdout)
@@ -195,10 +201,11 @@ func newHandler(c ServeConfig, st store.Store, svc *service.Service, own http.Ha
 	})
 }
 
-func ownHandler(src admin.Source, figures *metrics.Metrics, pictures http.Handler, st store.Store, log *slog.Logger) http.Handler {
+func ownHandler(src admin.Source, figures *metrics.Metrics, pictures, screens http.Handler, st store.Store, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.OwnAPIPrefix, admin.Handler(src, log))
 	mux.Handle("GET "+iconsPath+"{token}", pictures)
+	mux.Handle(streamPath, screens)
 	mux.Handle("GET "+wire.OwnPrefix+"metrics", figures.Handler())
 	mux.HandleFunc("GET "+wire.OwnPrefix+"healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET "+wire.OwnPrefix+"readyz", func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,347 @@
+package stream
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"slipway/fault"
+	"slipway/service"
+	"slipway/stream/filter"
+)
+
+// Close codes that a page acts on, beside RFC 6455's. Reasons are sentences for
+// people.
+const (
+	screenEnded websocket.StatusCode = 4000 // there is no screen now; there may be one later
+	ticketEnded websocket.StatusCode = 4001 // never again with this page
+	notSpoken   websocket.StatusCode = 4002 // bytes that are not the protocol
+	tooSlow     websocket.StatusCode = 4003
+	lostScreen  websocket.StatusCode = 4004 // the display went away: come again
+	comeAgain                        = websocket.StatusServiceRestart
+)
+
+const (
+	maxMessage = 1<<20 + 64<<10 // bytes of a websocket's message: a clipboard and some more
+	maxNote    = 4 << 10        // bytes of a text message
+	piece      = 64 << 10       // bytes that are sent at once, at most
+	hello      = 10 * time.Second
+	guestStall = 30 * time.Second // a display that takes nothing for so long is lost
+)
+
+// ending is why a connection ends.
+type ending struct {
+	code websocket.StatusCode
+	text string // for the viewer
+	why  string // a word for figures and logs
+	err  error  // for logs
+}
+
+// viewer is one connection.
+type viewer struct {
+	s      *Server
+	ws     *websocket.Conn
+	guest  net.Conn
+	page   string // public part of its token
+	token  string
+	ends   chan ending // the first ending counts
+	up     filter.Viewer
+	rules  filter.Rules
+	in     atomic.Int64 // bytes from the viewer
+	out    atomic.Int64 // bytes to the viewer
+	inputs atomic.Int64
+}
+
+// end asks for the connection to end; repeatable.
+func (v *viewer) end(e ending) {
+	select {
+	case v.ends <- e:
+	default: // it ends already
+	}
+}
+
+// socket connects a page to its screen. All refusals come before the websocket,
+// as HTTP statuses.
+func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
+	if !s.sameOrigin(r) {
+		s.figures.refused("origin")
+		http.Error(w, "This websocket is for the streaming page of this server alone.", http.StatusForbidden)
+		return
+	}
+	scr, token, id, err := s.pageOf(r)
+	if err != nil {
+		s.figures.refused("ticket")
+		http.Error(w, fault.Public(err), statusOf(err))
+		return
+	}
+	v := &viewer{s: s, page: id, token: token, ends: make(chan ending, 1), rules: rulesOf(scr)}
+	if err := s.enter(v); err != nil {
+		s.figures.refused("limit")
+		http.Error(w, fault.Public(err), statusOf(err))
+		return
+	}
+	defer s.leave(v)
+	ctx, cancel := context.WithTimeout(r.Context(), hello)
+	v.guest, err = s.c.Displays.Display(ctx, scr.Machine)
+	cancel()
+	if err != nil {
+		s.figures.refused("display")
+		s.c.Log.Info("a display cannot be reached", "machine", scr.Machine, "err", err)
+		http.Error(w, "The display cannot be reached now.", http.StatusServiceUnavailable)
+		return
+	}
+	defer v.guest.Close()
+	// The origin was checked above, and more strictly. Pictures are compressed
+	// already.
+	v.ws, err = websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
+	if err != nil {
+		s.figures.refused("handshake")
+		return
+	}
+	v.ws.SetReadLimit(maxMessage)
+	s.run(v, scr)
+}
+
+// rulesOf is what the filter holds a connection to.
+func rulesOf(scr *service.Screen) filter.Rules {
+	return filter.Rules{Input: true, CopyIn: filter.MaxText, CopyOut: filter.MaxText}
+}
+
+// run carries bytes until something ends it, and says why to everybody.
+func (s *Server) run(v *viewer, scr *service.Screen) {
+	log := s.c.Log.With("page", v.page, "machine", scr.Machine, "account", scr.Ticket.Subject.Account)
+	log.Info("a screen is looked at", "user", scr.Ticket.User)
+	begun := s.c.Now()
+	var pumps sync.WaitGroup
+	pumps.Go(func() { v.end(v.guarded(v.fromViewer)) })
+	pumps.Go(func() { v.end(v.guarded(v.fromGuest)) })
+	e := v.watch(scr)
+	if e.why == "guest" {
+		e = v.whyNoScreen(e)
+	}
+	_ = v.guest.Close()
+	_ = v.ws.Close(e.code, reason(e.text)) // gone already, perhaps
+	pumps.Wait()
+	s.figures.ended(e.why)
+	log.Info("a screen is not looked at any more", "why", e.why, "err", e.err, "seconds", int(s.c.Now().Sub(begun).Seconds()), "in", v.in.Load(), "out", v.out.Load())
+}
+
+// watch waits for the end and meanwhile looks whether the screen may still be
+// looked at and whether the viewer is still there.
+func (v *viewer) watch(scr *service.Screen) ending {
+	look, ping := time.NewTicker(v.s.c.Look), time.NewTicker(v.s.c.Ping)
+	defer look.Stop()
+	defer ping.Stop()
+	v.tell(note{Hello: &hail{Title: scr.Title, Until: scr.Until, Now: v.s.c.Now(), Input: v.rules.Input, CopyIn: v.rules.CopyIn, CopyOut: v.rules.CopyOut}})
+	for {
+		select {
+		case e := <-v.ends:
+			return e
+		case <-look.C:
+			if e, over := v.over(); over {
+				return e
+			}
+		case <-ping.C:
+			ctx, cancel := context.WithTimeout(context.Background(), v.s.c.Ping)
+			go func() {
+				defer cancel()
+				if err := v.ws.Ping(ctx); err != nil {
+					v.end(ending{code: tooSlow, text: "The connection is too slow.", why: "ping", err: err})
+				}
+			}()
+		}
+	}
+}
+
+// over asks whether the screen may not be looked at any more.
+func (v *viewer) over() (ending, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), hello)
+	defer cancel()
+	_, err := v.s.c.Tickets.Screen(ctx, v.token)
+	switch {
+	case err == nil:
+		return ending{}, false
+	case final(err):
+		return ending{code: ticketEnded, text: fault.Public(err), why: "ticket", err: err}, true
+	case fault.Is(err, fault.WrongState):
+		return ending{code: screenEnded, text: fault.Public(err), why: "state", err: err}, true
+	}
+	v.s.c.Log.Warn("a screen cannot be looked up", "page", v.page, "err", err)
+	return ending{}, false // no reason to cut anybody off
+}
+
+// whyNoScreen tells a viewer whose display has gone what became of it, where
+// that is known.
+func (v *viewer) whyNoScreen(e ending) ending {
+	if better, over := v.over(); over {
+		return better
+	}
+	return e
+}
+
+// guarded turns a panic into an ending: what a guest or viewer sends must never
+// end the server.
+func (v *viewer) guarded(pump func() ending) (e ending) {
+	defer func() {
+		if p := recover(); p != nil {
+			e = ending{code: websocket.StatusInternalError, text: "An internal error occurred.", why: "panic", err: fmt.Errorf("panic: %v", p)}
+			v.s.c.Log.Error("a screen's connection", "page", v.page, "err", e.err)
+		}
+	}()
+	return pump()
+}
+
+// fromViewer carries keys, pointer and clipboard to the guest.
+func (v *viewer) fromViewer() ending {
+	v.up.Rules = v.rules
+	var out []byte
+	for {
+		kind, p, err := v.ws.Read(context.Background())
+		if err != nil {
+			return leftBy(err)
+		}
+		v.in.Add(int64(len(p)))
+		if kind == websocket.MessageText {
+			if e, bad := v.note(p); bad {
+				return e
+			}
+			continue
+		}
+		if out, err = v.up.Feed(p, out[:0]); err != nil {
+			return ending{code: notSpoken, text: "The page sent what it may not.", why: "viewer", err: err}
+		}
+		v.inputs.Store(v.up.Inputs)
+		if len(out) == 0 {
+			continue
+		}
+		if err := v.guest.SetWriteDeadline(time.Now().Add(guestStall)); err == nil {
+			_, err = v.guest.Write(out)
+			if err != nil {
+				return ending{code: lostScreen, text: "The screen does not answer.", why: "guest", err: err}
+			}
+		}
+	}
+}
+
+// leftBy is how a viewer went.
+func leftBy(err error) ending {
+	switch websocket.CloseStatus(err) {
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
+		return ending{code: websocket.StatusNormalClosure, why: "left"}
+	}
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return ending{code: websocket.StatusMessageTooBig, text: "The page sent too much at once.", why: "viewer", err: err}
+	}
+	return ending{code: websocket.StatusNormalClosure, why: "lost", err: err}
+}
+
+// fromGuest carries pictures and clipboard to the viewer. A viewer that is slow
+// holds up nobody but itself: the display waits for it before it draws more.
+func (v *viewer) fromGuest() ending {
+	var slow *ending
+	out := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), v.s.c.Slow)
+		defer cancel()
+		err := v.ws.Write(ctx, websocket.MessageBinary, p)
+		if err != nil {
+			slow = &ending{code: tooSlow, text: "The connection is too slow.", why: "slow", err: err}
+			if !errors.Is(err, context.DeadlineExceeded) {
+				slow = &ending{code: websocket.StatusNormalClosure, why: "lost", err: err}
+			}
+			return 0, err
+		}
+		v.out.Add(int64(len(p)))
+		return len(p), nil
+	}), piece)
+	in := bufio.NewReaderSize(readerFunc(func(p []byte) (int, error) {
+		// All that has come is passed on before more is waited for.
+		if err := out.Flush(); err != nil {
+			return 0, err
+		}
+		return v.guest.Read(p)
+	}), piece)
+	err := (&filter.Guest{Rules: v.rules, In: in, Out: out}).Run()
+	switch {
+	case slow != nil:
+		return *slow
+	case errors.Is(err, filter.ErrProtocol):
+		return ending{code: notSpoken, text: "The screen sent what is not understood.", why: "display", err: err}
+	case errors.Is(err, io.EOF):
+		err = nil
+	}
+	return ending{code: lostScreen, text: "The screen went away.", why: "guest", err: err}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// note is a message beside the screen, as JSON in a text message.
+type note struct {
+	Ping  int64 `json:"ping,omitempty"` // from the page; answered with the same number
+	Pong  int64 `json:"pong,omitempty"`
+	Hello *hail `json:"hello,omitempty"`
+}
+
+// hail is what a page is told when it is connected.
+type hail struct {
+	Title   string    `json:"title"`
+	Until   time.Time `json:"until"`
+	Now     time.Time `json:"now"` // by this server's clock
+	Input   bool      `json:"input"`
+	CopyIn  int       `json:"copyIn"`
+	CopyOut int       `json:"copyOut"`
+}
+
+// note answers a message beside the screen.
+func (v *viewer) note(p []byte) (ending, bool) {
+	var n note
+	if len(p) > maxNote || json.Unmarshal(p, &n) != nil {
+		return ending{code: notSpoken, text: "The page sent what it may not.", why: "viewer", err: errors.New("not a note")}, true
+	}
+	if n.Ping != 0 {
+		v.tell(note{Pong: n.Ping})
+	}
+	return ending{}, false
+}
+
+// tell sends a message beside the screen; a viewer that does not take it ends.
+func (v *viewer) tell(n note) {
+	b, err := json.Marshal(n)
+	if err != nil {
+		return // numbers, texts and times
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), v.s.c.Slow)
+	defer cancel()
+	if err := v.ws.Write(ctx, websocket.MessageText, b); err != nil {
+		v.end(ending{code: tooSlow, text: "The connection is too slow.", why: "slow", err: err})
+	}
+}
+
+// reason cuts a sentence to what fits into a close frame.
+func reason(s string) string {
+	const most = 123
+	if len(s) <= most {
+		return s
+	}
+	n := most - len("…")
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

@@ -1,0 +1,194 @@
+// Package stream is where a browser looks at a machine: the pages below
+// /_slipway/stream/, and the gateway between a page's websocket and the display
+// of a guest.
+//
+// Who may look at what is decided by the use cases (service), which hand out
+// tickets and know the screens; how a display is reached is the driver's
+// business. Here are HTTP, websockets and the life of a connection. The web
+// client lies in web/; the protocol's filter in filter/.
+package stream
+
+import (
+	"context"
+	"crypto/subtle"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"slipway/fault"
+	"slipway/service"
+)
+
+// Tickets are the use cases of a page.
+type Tickets interface {
+	// OpenAddress takes the token of an address; see service.OpenAddress.
+	OpenAddress(ctx context.Context, token string) (*service.Screen, string, error)
+	// Screen takes the token of a page; see service.Screen.
+	Screen(ctx context.Context, page string) (*service.Screen, error)
+}
+
+// Displays reaches the displays of machines; a compute driver does.
+type Displays interface {
+	// Display opens a connection that speaks RFB, the display's greeting first.
+	Display(ctx context.Context, machine string) (net.Conn, error)
+}
+
+// Config is everything the pages need.
+type Config struct {
+	Tickets  Tickets
+	Displays Displays
+	Now      func() time.Time
+	Log      *slog.Logger
+	// Path is where the handler hangs, with a slash at both ends.
+	Path string
+	// Limits; 0 means the standard ones.
+	Viewers        int           // connections at once: 1024
+	ViewersPerPage int           // of one page: 4
+	Look           time.Duration // how often the screen is asked for again: 5 s
+	Slow           time.Duration // how long a viewer may take to receive a piece: 30 s
+	Ping           time.Duration // how often a viewer must show that it is there: 20 s
+}
+
+// Server serves pages and their connections until Close.
+type Server struct {
+	c       Config
+	mux     *http.ServeMux
+	origin  *url.URL
+	figures figures
+
+	mu      sync.Mutex
+	closed  bool
+	viewers map[*viewer]bool
+	running sync.WaitGroup
+}
+
+// New makes the pages.
+func New(c Config) *Server {
+	for d, standard := range map[*time.Duration]time.Duration{&c.Look: 5 * time.Second, &c.Slow: 30 * time.Second, &c.Ping: 20 * time.Second} {
+		if *d == 0 {
+			*d = standard
+		}
+	}
+	if c.Viewers == 0 {
+		c.Viewers = 1024
+	}
+	if c.ViewersPerPage == 0 {
+		c.ViewersPerPage = 4
+	}
+	s := &Server{c: c, mux: http.NewServeMux(), viewers: map[*viewer]bool{},
+		figures: figures{endings: map[string]float64{}, refusals: map[string]float64{}}}
+	s.mux.HandleFunc("GET "+c.Path+"{$}", s.openAddress)
+	s.mux.HandleFunc("GET "+c.Path+"p/{page}/{$}", s.openPage)
+	s.mux.HandleFunc("GET "+c.Path+"p/{page}/status", s.status)
+	s.mux.HandleFunc("GET "+c.Path+"p/{page}/socket", s.socket)
+	s.mux.HandleFunc("GET "+c.Path+"assets/{file}", s.asset)
+	s.mux.HandleFunc(c.Path, func(w http.ResponseWriter, r *http.Request) {
+		s.notice(w, fault.New(fault.NotFound, "There is no such page."))
+	})
+	return s
+}
+
+// SetOrigin says how the server is called from outside, such as
+// https://slipway.example.com. It comes before the first request.
+func (s *Server) SetOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	s.origin = u
+	return err
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	s.mux.ServeHTTP(w, r)
+}
+
+// policy lets a page load its own files and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func secure(h http.Header) {
+	for k, v := range map[string]string{
+		"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
+		"Permissions-Policy": "clipboard-read=(self), clipboard-write=(self), fullscreen=(self), camera=(), microphone=(), geolocation=(), usb=()",
+	} {
+		h.Set(k, v)
+	}
+}
+
+// Close ends all connections, telling viewers to come again, and waits for
+// them. Repeatable.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for v := range s.viewers {
+		v.end(ending{code: comeAgain, text: "The server is restarting.", why: "shutdown"})
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}
+
+// enter counts a viewer in, or says why it may not.
+func (s *Server) enter(v *viewer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	same := 0
+	for o := range s.viewers {
+		if o.page == v.page {
+			same++
+		}
+	}
+	switch {
+	case s.closed:
+		return fault.New(fault.Unavailable, "The server is restarting.")
+	case len(s.viewers) >= s.c.Viewers:
+		return fault.New(fault.Unavailable, "Too many screens are looked at. Try again later.")
+	case same >= s.c.ViewersPerPage:
+		return fault.New(fault.Quota, "This page is connected %d times already.", same).WithHint("Close its other windows.")
+	}
+	s.viewers[v] = true
+	s.running.Add(1)
+	return nil
+}
+
+func (s *Server) leave(v *viewer) {
+	s.mu.Lock()
+	delete(s.viewers, v)
+	s.figures.in += float64(v.in.Load())
+	s.figures.out += float64(v.out.Load())
+	s.figures.inputs += float64(v.inputs.Load())
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+// cookie carries a page's token. It is sent to this page alone: its path is the
+// page's.
+const cookie = "slipway-page"
+
+// pageOf finds the screen of the page that a request is about; the request must
+// carry that page's token. id is the public part of it.
+func (s *Server) pageOf(r *http.Request) (scr *service.Screen, token, id string, err error) {
+	id = r.PathValue("page")
+	for _, c := range r.CookiesNamed(cookie) {
+		name, _, _ := strings.Cut(c.Value, ".")
+		if subtle.ConstantTimeCompare([]byte(name), []byte(id)) == 1 {
+			scr, err = s.c.Tickets.Screen(r.Context(), c.Value)
+			return scr, c.Value, id, err
+		}
+	}
+	return nil, "", id, fault.New(fault.Denied, "This page belongs to another browser.").WithHint("Open the streaming address that you were given.")
+}
+
+// sameOrigin tells whether a request comes from a page of ours. Browsers send
+// Origin with every websocket; what does not is no browser of a user's.
+func (s *Server) sameOrigin(r *http.Request) bool {
+	u, err := url.Parse(r.Header.Get("Origin"))
+	if err != nil || u.Host == "" || s.origin == nil || u.Scheme != s.origin.Scheme {
+		return false
+	}
+	return strings.EqualFold(u.Host, s.origin.Host) || strings.EqualFold(u.Host, r.Host)
+}

@@ -1,0 +1,102 @@
+// The page: puts the connection (link.js), the keys (keys.js) and the panels
+// together. It keeps nothing: the page's token is in a cookie it cannot read.
+import { Link } from "./link.js";
+import { combos, send, type } from "./keys.js";
+import { ClipboardPanel } from "./clipboard.js";
+import { Clock } from "./clock.js";
+import { panels } from "./panels.js";
+
+const $ = (id) => document.getElementById(id);
+const page = document.querySelector("meta[name=slipway-page]").content;
+
+// The address must not stay in the bar, nor in the history.
+if (location.pathname !== page) history.replaceState(null, "", page);
+
+const link = new Link($("screen"), page);
+const clock = new Clock($("left"), announce);
+const clip = new ClipboardPanel($, link, announce);
+const open = panels([["b-keys", "p-keys"], ["b-clip", "p-clip"]], $, () => link.focus());
+
+let toastTimer = 0;
+function announce(text) {
+  $("toast").textContent = text;
+  $("toast").hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => { $("toast").hidden = true; }, 6000);
+}
+
+const words = { connecting: "Connecting", connected: "Connected", waiting: "Reconnecting", ended: "Disconnected" };
+
+// show puts a state of the link on the page. Only what changed is written: each
+// writing is read out by screen readers.
+function show({ state, title, text, again }) {
+  const pill = $("state");
+  if (pill.dataset.state !== state) {
+    pill.dataset.state = state;
+    $("state-text").textContent = words[state];
+  }
+  const connected = state === "connected";
+  $("veil").hidden = connected;
+  for (const id of ["b-keys", "b-clip"]) $(id).disabled = !connected;
+  if (connected) return;
+  open.close();
+  $("quality").hidden = true;
+  $("veil-spin").hidden = state === "ended";
+  $("veil-title").textContent = title;
+  $("veil-text").textContent = text;
+  const had = !$("veil-again").hidden;
+  $("veil-again").hidden = !again;
+  if (again && !had && state === "ended") $("veil-again").focus();
+}
+
+link.addEventListener("state", (e) => {
+  show(e.detail);
+  if (e.detail.state === "connected") link.focus();
+  $("b-end").disabled = e.detail.state === "ended";
+});
+link.addEventListener("hello", (e) => {
+  $("title").textContent = e.detail.title;
+  clock.set(new Date(e.detail.until), new Date(e.detail.now));
+  clip.allow(e.detail);
+});
+link.addEventListener("quality", (e) => {
+  const ms = e.detail;
+  $("quality").hidden = false;
+  $("quality").dataset.level = ms < 80 ? "good" : ms < 250 ? "fair" : "poor";
+  $("rtt").textContent = `${Math.max(1, Math.round(ms))} ms`;
+  $("quality").title = `Round trip ${ms.toFixed(1)} ms`;
+});
+link.addEventListener("clipboard", (e) => clip.received(e.detail));
+link.addEventListener("release", () => $("b-keys").focus());
+
+for (const c of combos) {
+  const b = document.createElement("button");
+  b.type = "button";
+  b.textContent = c.name;
+  b.addEventListener("click", () => { send(link, c); open.close(); link.focus(); });
+  $("combos").append(b);
+}
+$("clip-type").addEventListener("click", () => {
+  const skipped = type(link, $("clip").value);
+  open.close();
+  link.focus();
+  if (skipped > 0) announce(`${skipped} characters are not on a US keyboard and were left out.`);
+});
+
+let fit = true;
+$("b-fit").addEventListener("click", () => {
+  fit = !fit;
+  link.fit(fit);
+  $("b-fit").setAttribute("aria-pressed", String(fit));
+  $("b-fit").querySelector("use").setAttribute("href", fit ? "#i-fit" : "#i-one");
+  $("b-fit").querySelector("span").textContent = fit ? "Fit" : "1:1";
+});
+$("b-full").addEventListener("click", () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else document.documentElement.requestFullscreen({ navigationUI: "hide" }).then(() => navigator.keyboard?.lock?.(), () => announce("The browser does not allow full screen here."));
+});
+document.addEventListener("fullscreenchange", () => $("b-full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement))));
+$("b-end").addEventListener("click", () => link.leave());
+$("veil-again").addEventListener("click", () => link.now());
+
+link.now();

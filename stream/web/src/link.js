@@ -1,0 +1,184 @@
+// Link is the connection to the screen: noVNC over a websocket that also
+// carries notes (text messages) beside the screen, connected again when lost.
+import RFB from "@novnc/novnc";
+
+// Close codes of the gateway (stream/gateway.go).
+const SCREEN_ENDED = 4000, TICKET_ENDED = 4001, NOT_SPOKEN = 4002;
+
+const PING_EVERY = 2500; // ms
+const PING_LOST = 12000;
+const BACK_OFF = [300, 700, 1500, 3000, 6000, 10000];
+const ASK_EVERY = 4000; // while there is no screen
+
+export class Link extends EventTarget {
+  #target; #page; #rfb = null; #socket = null;
+  #tries = 0; #timer = 0; #pings = 0; #pongAt = 0; #sent = new Map();
+  #fit = true; #down = new Set(); #left = false; #run = 0;
+
+  constructor(target, page) {
+    super();
+    this.#target = target;
+    this.#page = page;
+    // Before noVNC, which keeps every key for the guest.
+    addEventListener("keydown", (e) => this.#chord(e), true);
+    addEventListener("keyup", (e) => this.#down.delete(e.key), true);
+    addEventListener("blur", () => this.#down.clear());
+    addEventListener("online", () => { if (this.#timer) this.now(); });
+  }
+
+  get rfb() { return this.#rfb; }
+  focus() { this.#rfb?.focus(); }
+
+  // Ctrl+Alt+Shift leaves the screen for the toolbar.
+  #chord(e) {
+    this.#down.add(e.key);
+    if (e.ctrlKey && e.altKey && e.shiftKey && ["Control", "Alt", "Shift"].includes(e.key) && this.#target.contains(document.activeElement)) {
+      this.#rfb?.blur();
+      for (const [sym, code] of [[0xffe3, "ControlLeft"], [0xffe9, "AltLeft"], [0xffe1, "ShiftLeft"]]) this.#rfb?.sendKey(sym, code, false);
+      this.#emit("release");
+    }
+  }
+
+  fit(on) {
+    this.#fit = on;
+    if (this.#rfb) this.#rfb.scaleViewport = on;
+  }
+
+  leave() {
+    this.#left = true;
+    this.#stop();
+    this.#state("ended", "Disconnected", "The machine goes on without you.", true);
+  }
+
+  // now connects at once, whatever was waited for.
+  now() {
+    this.#left = false;
+    this.#stop();
+    this.#state("connecting", "Connecting", "The screen appears in a moment.", false);
+    this.#connect();
+  }
+
+  #stop() {
+    clearTimeout(this.#timer);
+    clearInterval(this.#pings);
+    this.#timer = 0;
+    this.#run++;
+    this.#rfb?.disconnect();
+    this.#socket?.close(1000);
+    this.#rfb = this.#socket = null;
+  }
+
+  #connect() {
+    const run = this.#run;
+    const url = new URL(this.#page + "socket", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = new WebSocket(url);
+    this.#socket = socket;
+    const channel = carrier(socket, (n) => { if (run === this.#run) this.#note(n); });
+    const rfb = new RFB(this.#target, channel, { shared: true });
+    this.#rfb = rfb;
+    rfb.scaleViewport = this.#fit;
+    rfb.resizeSession = true;
+    rfb.showDotCursor = true;
+    rfb.background = "transparent";
+    rfb.addEventListener("connect", () => {
+      if (run !== this.#run) return;
+      this.#tries = 0;
+      this.#pongAt = performance.now();
+      this.#ping(run);
+      this.#pings = setInterval(() => this.#ping(run), PING_EVERY);
+      this.#state("connected");
+    });
+    rfb.addEventListener("clipboard", (e) => this.#emit("clipboard", e.detail.text));
+    rfb.addEventListener("disconnect", () => {
+      if (run !== this.#run) return;
+      // The close frame tells why; the event may come a moment before it.
+      const closed = socket.readyState === WebSocket.CLOSED ? Promise.resolve(channel.closed ?? {}) : new Promise((ok) => {
+        socket.addEventListener("close", ok, { once: true });
+        setTimeout(() => ok({}), 2000);
+      });
+      closed.then((e) => { if (run === this.#run) this.#lost(e); });
+    });
+  }
+
+  #ping(run) {
+    if (run !== this.#run || this.#socket?.readyState !== WebSocket.OPEN) return;
+    if (performance.now() - this.#pongAt > PING_LOST) {
+      this.#stop();
+      this.#lost({});
+      return;
+    }
+    const n = Math.floor(performance.now()) + 1;
+    this.#sent.set(n, performance.now());
+    this.#socket.send(JSON.stringify({ ping: n }));
+  }
+
+  #note(n) {
+    if (n.pong) {
+      const at = this.#sent.get(n.pong);
+      this.#sent.clear();
+      this.#pongAt = performance.now();
+      if (at) this.#emit("quality", this.#pongAt - at);
+    }
+    if (n.hello) this.#emit("hello", n.hello);
+  }
+
+  // lost decides what a lost connection means: the gateway's close code, or the
+  // page's status where there was none, tells.
+  async #lost({ code, reason }) {
+    this.#stop();
+    if (this.#left) return;
+    if (code === TICKET_ENDED || code === NOT_SPOKEN) {
+      this.#state("ended", code === TICKET_ENDED ? "This page has ended" : "The connection was ended", reason, code === NOT_SPOKEN);
+      return;
+    }
+    const run = this.#run;
+    let why = code === SCREEN_ENDED ? reason : "";
+    try {
+      const r = await fetch(this.#page + "status", { cache: "no-store" });
+      const s = await r.json();
+      if (run !== this.#run) return;
+      if (s.final) {
+        this.#state("ended", "This page has ended", s.error, false);
+        return;
+      }
+      why = s.error || "";
+      if (r.status === 409) { // no screen now: ask again, calmly
+        this.#state("waiting", "There is no screen now", why, true);
+        this.#again(ASK_EVERY);
+        return;
+      }
+    } catch { /* the server cannot be reached: wait for it */ }
+    if (run !== this.#run) return;
+    const wait = BACK_OFF[Math.min(this.#tries++, BACK_OFF.length - 1)];
+    this.#state("waiting", "Reconnecting", why || reason || "The connection was lost. It is tried again by itself.", true);
+    this.#again(wait * (0.8 + 0.4 * Math.random()));
+  }
+
+  #again(wait) {
+    this.#timer = setTimeout(() => { this.#timer = 0; this.#connect(); }, wait);
+  }
+
+  #state(state, title = "", text = "", again = false) { this.#emit("state", { state, title, text, again }); }
+  #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
+}
+
+// carrier is what noVNC takes for a websocket: binary messages are the screen's,
+// text messages are ours.
+function carrier(socket, note) {
+  socket.binaryType = "arraybuffer";
+  const c = {
+    binaryType: "arraybuffer", protocol: "", onopen: null, onmessage: null, onclose: null, onerror: null, closed: null,
+    get readyState() { return socket.readyState; },
+    send: (data) => socket.send(data),
+    close: () => socket.close(1000),
+  };
+  socket.onopen = (e) => c.onopen?.(e);
+  socket.onerror = (e) => c.onerror?.(e);
+  socket.onclose = (e) => { c.closed = e; c.onclose?.(e); };
+  socket.onmessage = (e) => {
+    if (typeof e.data !== "string") c.onmessage?.(e);
+    else try { note(JSON.parse(e.data)); } catch { /* not from our server */ }
+  };
+  return c;
+}
