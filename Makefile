@@ -11,27 +11,32 @@ export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build guest demo test check bench soak fuzz judge generate clean
+.PHONY: help build web guest demo test check bench soak fuzz judge generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-build: ## build the one static binary, bin/slipway
+build: ## build the one static binary, bin/slipway, with its pages where npm is there
 	@mkdir -p bin
+	@tools/web.sh --if-possible
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/slipway ./cmd/slipway
+
+web: ## bundle the streaming pages' client, which the binary embeds
+	@tools/setup.sh web
+	@tools/web.sh
 
 guest: ## make the sample guest disk; its path is the last line
 	@tools/setup.sh guest
 	@tools/guest/build.sh .cache/guest/disks linux
 
 demo: ## install what is missing, build, and run the main job from import to export
-	@tools/setup.sh run guest
+	@tools/setup.sh run guest web
 	@$(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory guest >/dev/null
 	@go run -trimpath ./tools/demo $(ARGS)
 
 test: ## install what is missing and run every test (under 15 minutes)
-	@tools/setup.sh run guest test
+	@tools/setup.sh run guest web test
 	@tools/test.sh
 
 check: ## format, vet, house rules, generated files, shell scripts, static analysis

@@ -21,8 +21,8 @@ func (s *Service) BuilderAddress(ctx context.Context, c domain.Caller, name stri
 		if err != nil {
 			return err
 		}
-		if err := mustBeRunning(b); err != nil {
-			return err
+		if b.State != domain.BuilderRunning {
+			return fault.New(fault.WrongState, "The image builder %s is %s. The image builder must be RUNNING for this action to succeed.", name, b.State)
 		}
 		t := &domain.Ticket{Purpose: domain.ForBuilder, Subject: b.Key, Machine: b.Machine, User: c.ARN}
 		address, err = s.issue(tx, t, life)
@@ -30,13 +30,6 @@ func (s *Service) BuilderAddress(ctx context.Context, c domain.Caller, name stri
 		return err
 	})
 	return address, expires, err
-}
-
-func mustBeRunning(b *domain.Builder) error {
-	if b.State != domain.BuilderRunning {
-		return fault.New(fault.WrongState, "The image builder %s is %s. The image builder must be RUNNING for this action to succeed.", b.Key.Name, b.State)
-	}
-	return nil
 }
 
 // builderScreen is the screen of a builder, while it is the same builder and
@@ -50,8 +43,8 @@ func builderScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := mustBeRunning(b); err != nil {
-		return nil, err
+	if b.State != domain.BuilderRunning {
+		return nil, fault.New(fault.WrongState, "The image builder %s is %s. It has a screen while it is RUNNING.", b.Key.Name, b.State)
 	}
 	title := b.DisplayName
 	if title == "" {

@@ -4,6 +4,7 @@
 #
 #   run    to boot machines: QEMU, UEFI firmware, TPM, sandbox
 #   guest  to make the sample guest disk
+#   web    to bundle the streaming pages
 #   test   what `make test` needs beyond those
 #   check  what `make check` needs
 #   judge  what `make judge` fetches outside clients with
@@ -40,7 +41,8 @@ git|git
 wimapply|wimtools
 mkfs.xfs|xfsprogs
 gcc|gcc
-/usr/include/stdlib.h|libc6-dev'
+/usr/include/stdlib.h|libc6-dev
+/usr/bin/chromium|chromium'
 check='
 make|make
 git|git
@@ -49,12 +51,9 @@ judge='
 python3|python3
 pip3|python3-pip
 node|nodejs'
-# Node comes with hundreds of packages: only where a test wants it.
-if [ -d test/js ]; then
-  test+='
+web='
 node|nodejs
 npm|npm'
-fi
 
 die() { echo "setup: $*" >&2; exit 1; }
 
@@ -72,8 +71,8 @@ present() { # present "PROGRAM" or "/FILE /FILE…"
 missing=() fresh_lists=
 for group in "$@"; do
   case $group in
-    run | guest | test | check | judge) ;;
-    *) die "unknown group $group: run, guest, test, check or judge" ;;
+    run | guest | web | test | check | judge) ;;
+    *) die "unknown group $group: run, guest, web, test, check or judge" ;;
   esac
   while IFS='|' read -r probe package; do
     [ -z "$probe" ] || present "$probe" || missing+=("$package")

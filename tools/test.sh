@@ -28,6 +28,7 @@ export SLIPWAY_GUEST_DISK=$guest_disk
 echo "== guest: $SLIPWAY_GUEST_DISK"
 
 mkdir -p bin
+step web tools/web.sh
 step build go build -o bin/slipway ./cmd/slipway
 export SLIPWAY_BIN=$PWD/bin/slipway
 
@@ -51,6 +52,11 @@ done
 if [ -f test/js/package.json ]; then
   js() { (cd test/js && npm ci --no-audit --no-fund --loglevel=error && npm test); }
   step test/js js
+fi
+
+if [ -f test/web/package.json ]; then
+  pages() { (cd test/web && npm ci --no-audit --no-fund --loglevel=error && npm test); }
+  step test/web pages
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -31,8 +31,8 @@ import (
 // value.
 type Gauge struct {
 	Name, Help, Label string
-	Kind              string // "" for a gauge, or Counter
 	Read              func(ctx context.Context) (map[string]float64, error)
+	Kind              string // "" for a gauge, or Counter
 }
 
 // Counter is the Kind of what only grows.

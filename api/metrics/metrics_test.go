@@ -14,8 +14,8 @@ import (
 
 func TestScrape(t *testing.T) {
 	m := New(
-		Gauge{"slipway_jobs", "Jobs.", "status", func(context.Context) (map[string]float64, error) { return map[string]float64{"running": 2}, nil }},
-		Gauge{"slipway_broken", "Broken.", "x", func(context.Context) (map[string]float64, error) { return nil, errors.New("no") }},
+		Gauge{Name: "slipway_jobs", Help: "Jobs.", Label: "status", Read: func(context.Context) (map[string]float64, error) { return map[string]float64{"running": 2}, nil }},
+		Gauge{Name: "slipway_broken", Help: "Broken.", Label: "x", Kind: Counter, Read: func(context.Context) (map[string]float64, error) { return nil, errors.New("no") }},
 	)
 	c := &wire.Call{Op: appstream.OpDescribeImages}
 	m.After(context.Background(), c, wire.Outcome{Elapsed: time.Millisecond})

@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"image"
 	"io/fs"
 	"net"
 	"os"
@@ -51,8 +52,9 @@ const (
 
 // Driver is a compute.Driver.
 type Driver struct {
-	o  Options
-	mu sync.Mutex // one change of a file at a time in this process
+	o     Options
+	mu    sync.Mutex       // one change of a file at a time in this process
+	desks map[string]*desk // what people did at the screens
 }
 
 var _ compute.Driver = (*Driver)(nil)
@@ -65,7 +67,7 @@ func New(o Options) (*Driver, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "The directory of the fake machines cannot be made.")
 	}
-	return &Driver{o: o}, nil
+	return &Driver{o: o, desks: map[string]*desk{}}, nil
 }
 
 // machine is what is kept of one machine.
@@ -287,6 +289,7 @@ func (d *Driver) Destroy(_ context.Context, id string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	delete(d.desks, id)
 	for _, p := range []string{d.path(id) + ".new", d.path(id)} {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fault.Wrap(fault.Unavailable, err, "The machine %s cannot be removed.", id)
@@ -317,7 +320,7 @@ func (d *Driver) Screenshot(ctx context.Context, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encodePNG(draw(id, d.look(m)))
+	return encodePNG(d.desk(id).on(draw(id, d.look(m))))
 }
 
 // Display implements compute.Driver.
@@ -327,6 +330,7 @@ func (d *Driver) Display(ctx context.Context, id string) (net.Conn, error) {
 		return nil, err
 	}
 	ours, theirs := net.Pipe()
-	go serveRFB(ours, draw(id, d.look(m)), id) // ends when the caller closes its end
+	k := d.desk(id)
+	go serveRFB(ours, k, func() *image.RGBA { return k.on(draw(id, d.look(m))) }, id) // ends when the caller closes its end
 	return theirs, nil
 }

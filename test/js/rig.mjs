@@ -31,22 +31,38 @@ export class Server {
     }
     s.env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !/^(AWS|SLIPWAY)_/.test(k)));
     s.env.XDG_STATE_HOME = join(s.dir, 'state');
-    const ready = join(s.dir, 'ready');
-    const log = openSync(join(s.dir, 'log'), 'a');
-    s.process = spawn(s.bin, ['serve', '--data-dir', join(s.dir, 'data'), '--listen', '127.0.0.1:0', '--ready-file', ready, ...flags],
-      { stdio: ['ignore', log, log], env: s.env, cwd: s.dir });
-    closeSync(log);
-    s.ended = new Promise((done, fail) => {
-      s.process.once('error', fail);
-      s.process.once('exit', (code, signal) => { s.exit = { code, signal }; done(); });
-    });
-    await until('the server answers', async () => {
-      if (s.exit) throw new Error(`the server ended: ${await s.log()}`);
-      return access(ready).then(() => true, () => false);
-    });
+    s.flags = flags;
+    await s.launch('127.0.0.1:0');
     s.client = JSON.parse(await readFile(join(s.dir, 'data', 'client.json'), 'utf8'));
     return s;
   }
+
+  // launch runs the program and waits until it answers.
+  async launch(listen) {
+    const ready = join(this.dir, 'ready');
+    await rm(ready, { force: true });
+    const log = openSync(join(this.dir, 'log'), 'a');
+    this.exit = null;
+    this.process = spawn(this.bin, ['serve', '--data-dir', join(this.dir, 'data'), '--listen', listen, '--ready-file', ready, ...this.flags],
+      { stdio: ['ignore', log, log], env: this.env, cwd: this.dir });
+    closeSync(log);
+    this.ended = new Promise((done, fail) => {
+      this.process.once('error', fail);
+      this.process.once('exit', (code, signal) => { this.exit = { code, signal }; done(); });
+    });
+    await until('the server answers', async () => {
+      if (this.exit) throw new Error(`the server ended: ${await this.log()}`);
+      return access(ready).then(() => true, () => false);
+    });
+  }
+
+  // kill ends the program as a power cut would; launch(server.address) starts it again.
+  async kill() {
+    this.process.kill('SIGKILL');
+    await this.ended;
+  }
+
+  get address() { return new URL(this.client.endpoint).host; }
 
   // config is what any client of the SDK takes.
   get config() {

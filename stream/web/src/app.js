@@ -25,7 +25,7 @@ function announce(text) {
   toastTimer = setTimeout(() => { $("toast").hidden = true; }, 6000);
 }
 
-const words = { connecting: "Connecting", connected: "Connected", waiting: "Reconnecting", ended: "Disconnected" };
+const words = { connecting: "Connecting", connected: "Connected", waiting: "Waiting", ended: "Disconnected" };
 
 // show puts a state of the link on the page. Only what changed is written: each
 // writing is read out by screen readers.

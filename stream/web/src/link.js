@@ -92,6 +92,7 @@ export class Link extends EventTarget {
     rfb.addEventListener("clipboard", (e) => this.#emit("clipboard", e.detail.text));
     rfb.addEventListener("disconnect", () => {
       if (run !== this.#run) return;
+      this.#rfb = null;
       // The close frame tells why; the event may come a moment before it.
       const closed = socket.readyState === WebSocket.CLOSED ? Promise.resolve(channel.closed ?? {}) : new Promise((ok) => {
         socket.addEventListener("close", ok, { once: true });

@@ -1,0 +1,542 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"slipway/compute"
+	"slipway/compute/fake"
+	"slipway/compute/rfb"
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/service"
+	"slipway/stream"
+)
+
+// desk is a place to look from: pages over a fake machine, with tickets that
+// the test makes.
+type desk struct {
+	t      *testing.T
+	srv    *stream.Server
+	http   *httptest.Server
+	driver *fake.Driver
+
+	mu      sync.Mutex
+	screens map[string]*service.Screen // by token
+	refusal error                      // of everything, when set
+	display func() (net.Conn, error)   // instead of the machine's, when set
+}
+
+const good, page = "aaaa.secret", "bbbb.secret"
+
+func (d *desk) OpenAddress(_ context.Context, token string) (*service.Screen, string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.refusal != nil {
+		return nil, "", d.refusal
+	}
+	if token != good {
+		return nil, "", fault.New(fault.Denied, "This streaming address is not valid.")
+	}
+	return d.screens[page], page, nil
+}
+
+func (d *desk) Screen(_ context.Context, token string) (*service.Screen, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.refusal != nil {
+		return nil, d.refusal
+	}
+	if s := d.screens[token]; s != nil {
+		return s, nil
+	}
+	return nil, fault.New(fault.Denied, "This streaming address is not valid.")
+}
+
+func (d *desk) Display(ctx context.Context, machine string) (net.Conn, error) {
+	d.mu.Lock()
+	f := d.display
+	d.mu.Unlock()
+	if f != nil {
+		return f()
+	}
+	return d.driver.Display(ctx, machine)
+}
+
+func (d *desk) refuse(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refusal = err
+}
+
+func sit(t *testing.T, change func(*stream.Config)) *desk {
+	t.Helper()
+	dir := t.TempDir()
+	driver, err := fake.New(fake.Options{Dir: filepath.Join(dir, "run")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := filepath.Join(dir, "disk.raw")
+	if err := os.WriteFile(disk, make([]byte, 512), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	spec := compute.Spec{ID: "m", CPUs: 1, MemoryMB: 128, Disk: compute.Disk{Chain: []compute.File{{Path: disk, Format: "raw"}}}}
+	if _, err := driver.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	ticket := &domain.Ticket{Purpose: domain.ForBuilder, User: "arn:aws:iam::123456789012:root", Subject: domain.Key{Kind: domain.KindBuilder, Name: "b"}}
+	screen := &service.Screen{Ticket: ticket, Machine: "m", Title: "A <script>alert(1)</script> \" builder", Until: time.Now().Add(time.Hour)}
+	d := &desk{t: t, driver: driver, screens: map[string]*service.Screen{page: screen, "cccc.secret": screen}}
+	c := stream.Config{Tickets: d, Displays: d, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Path: "/_slipway/stream/"}
+	if change != nil {
+		change(&c)
+	}
+	d.srv = stream.New(c)
+	d.http = httptest.NewServer(d.srv)
+	if err := d.srv.SetOrigin(d.http.URL); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.srv.Close(); d.http.Close() })
+	return d
+}
+
+// get asks for a path with a cookie.
+func (d *desk) get(path, token string, header ...string) *http.Response {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), "GET", d.http.URL+path, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Cookie", "slipway-page="+token)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+func body(res *http.Response) string {
+	b, _ := io.ReadAll(res.Body) // what came is what is judged
+	return string(b)
+}
+
+const socket = "/_slipway/stream/p/bbbb/socket"
+
+// dial connects as the page does.
+func (d *desk) dial() (*websocket.Conn, *http.Response, error) {
+	c, res, err := websocket.Dial(d.t.Context(), "ws"+strings.TrimPrefix(d.http.URL, "http")+socket, &websocket.DialOptions{
+		HTTPHeader: http.Header{"Origin": {d.http.URL}, "Cookie": {"slipway-page=" + page}},
+	})
+	if c != nil {
+		c.SetReadLimit(64 << 20)
+		d.t.Cleanup(func() { _ = c.CloseNow() }) // closed already, mostly
+	}
+	return c, res, err
+}
+
+func (d *desk) viewer() *websocket.Conn {
+	d.t.Helper()
+	c, _, err := d.dial()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return c
+}
+
+// wire is a viewer's connection without the notes beside the screen.
+type wire struct {
+	net.Conn
+	c    *websocket.Conn
+	rest []byte
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	for len(w.rest) == 0 {
+		kind, b, err := w.c.Read(context.Background())
+		if err != nil {
+			return 0, err
+		}
+		if kind == websocket.MessageBinary {
+			w.rest = b
+		}
+	}
+	n := copy(p, w.rest)
+	w.rest = w.rest[n:]
+	return n, nil
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	return len(p), w.c.Write(context.Background(), websocket.MessageBinary, p)
+}
+
+func (w *wire) SetDeadline(time.Time) error { return nil }
+
+// ended reads until the server closes and returns how.
+func ended(t *testing.T, c *websocket.Conn) websocket.CloseError {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		_, _, err := c.Read(ctx)
+		var e websocket.CloseError
+		if errors.As(err, &e) {
+			return e
+		}
+		if err != nil {
+			t.Errorf("ended without a word: %v", err)
+			return websocket.CloseError{}
+		}
+	}
+}
+
+func (d *desk) until(what string, ok func() bool) {
+	d.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(30 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			d.t.Fatalf("waited until %s", what)
+		}
+	}
+}
+
+func TestScreenReachesTheViewer(t *testing.T) {
+	d := sit(t, nil)
+	direct, err := d.driver.Display(t.Context(), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close()
+	want, err := rfb.Frame(t.Context(), direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := d.viewer()
+	kind, hello, err := c.Read(t.Context())
+	if err != nil || kind != websocket.MessageText && kind != websocket.MessageBinary {
+		t.Fatal(kind, err)
+	}
+	w := &wire{c: c}
+	if kind == websocket.MessageBinary {
+		w.rest = hello
+	} else if !strings.Contains(string(hello), `"hello"`) || !strings.Contains(string(hello), `"copyIn":1048576`) {
+		t.Errorf("hello: %s", hello)
+	}
+	got, err := rfb.Frame(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Bounds().Eq(want.Bounds()) || string(got.(*image.RGBA).Pix) != string(want.(*image.RGBA).Pix) {
+		t.Error("the picture is another one")
+	}
+	if n := d.srv.Bytes()["out"]; n < 640*400*4 {
+		t.Errorf("counted %v bytes", n)
+	}
+}
+
+// TestWebsocketIsForOurPagesAlone: every refusal comes before the websocket, and
+// the display is not even asked for.
+func TestWebsocketIsForOurPagesAlone(t *testing.T) {
+	d := sit(t, nil)
+	asked := 0
+	d.display = func() (net.Conn, error) { asked++; return nil, errors.New("none") }
+	own := d.http.URL
+	upgrade := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="}
+	for name, c := range map[string]struct {
+		path, token, origin string
+		want                int
+	}{
+		"no origin":               {socket, page, "", 403},
+		"an origin that is none":  {socket, page, "null", 403},
+		"a foreign origin":        {socket, page, "https://evil.example.com", 403},
+		"a look-alike":            {socket, page, own + ".evil.example.com", 403},
+		"our host in the path":    {socket, page, "http://evil.example.com/" + strings.TrimPrefix(own, "http://"), 403},
+		"another scheme":          {socket, page, strings.Replace(own, "http:", "https:", 1), 403},
+		"no cookie":               {socket, "", own, 403},
+		"another page's cookie":   {socket, "cccc.secret", own, 403},
+		"an address for a page":   {"/_slipway/stream/p/aaaa/socket", good, own, 403},
+		"a changed cookie":        {socket, page + "0", own, 403},
+		"a page nobody has":       {"/_slipway/stream/p/dddd/socket", page, own, 403},
+		"a path around":           {"/_slipway/stream/p/cccc/%2e%2e/bbbb/socket", page, own, 0},
+		"a path into the address": {"/_slipway/stream/p/bbbb%2fsocket", page, own, 0},
+	} {
+		res := d.get(c.path, c.token, append([]string{"Origin", c.origin}, upgrade...)...)
+		if c.want == 0 && res.StatusCode < 300 || c.want != 0 && res.StatusCode != c.want {
+			t.Errorf("%s: %s", name, res.Status)
+		}
+	}
+	if asked != 0 {
+		t.Errorf("%d displays were asked for", asked)
+	}
+	if res := d.get(socket, page, "Origin", own); res.StatusCode == http.StatusSwitchingProtocols {
+		t.Error("a websocket without a handshake")
+	}
+}
+
+// TestPagesAreClosedToOthers: headers, cookie and names on every page.
+func TestPagesAreClosedToOthers(t *testing.T) {
+	d := sit(t, nil)
+	if d.get("/_slipway/stream/assets/app.js", "").StatusCode == http.StatusNotFound {
+		if res := d.get("/_slipway/stream/?token="+good, ""); res.StatusCode != http.StatusNotImplemented || !strings.Contains(body(res), "make web") {
+			t.Errorf("a page without its client: %s", res.Status)
+		}
+		t.Log("the client is not built: `make web`; its page is not looked at")
+	} else {
+		d.livePages()
+	}
+	expired := fault.New(fault.Denied, "This streaming address has expired.").WithCode(service.TicketExpired)
+	for name, c := range map[string]struct {
+		path, token string
+		refusal     error
+		status      int
+		words       string
+	}{
+		"unknown":           {"/_slipway/stream/?token=x", "", nil, 403, "not valid"},
+		"none":              {"/_slipway/stream/", "", nil, 403, "not valid"},
+		"another's page":    {"/_slipway/stream/p/bbbb/", "", nil, 403, "another browser"},
+		"expired":           {"/_slipway/stream/?token=" + good, "", expired, 403, "This address has expired"},
+		"an expired page":   {"/_slipway/stream/p/bbbb/", page, expired, 403, "This address has expired"},
+		"stopped":           {"/_slipway/stream/p/bbbb/", page, fault.New(fault.WrongState, "The <b>builder</b> is STOPPED."), 409, "The &lt;b&gt;builder&lt;/b&gt; is STOPPED."},
+		"gone":              {"/_slipway/stream/p/bbbb/", page, fault.New(fault.NotFound, "It does not exist any more."), 404, "any more"},
+		"broken":            {"/_slipway/stream/p/bbbb/", page, errors.New("secret words"), 500, "An internal error"},
+		"status":            {"/_slipway/stream/p/bbbb/status", page, expired, 403, `"final":true`},
+		"status of no page": {"/_slipway/stream/p/bbbb/status", "", nil, 403, `"final":true`},
+		"no such file":      {"/_slipway/stream/assets/README.md", "", nil, 404, "no such file"},
+		"a file elsewhere":  {"/_slipway/stream/assets/..%2fpage.html", "", nil, 404, "no such file"},
+		"nothing":           {"/_slipway/stream/p/bbbb/else", page, nil, 404, "no such page"},
+	} {
+		d.refuse(c.refusal)
+		res := d.get(c.path, c.token)
+		text := body(res)
+		if built := d.get("/_slipway/stream/assets/app.js", "").StatusCode == 200; !built && res.StatusCode == http.StatusNotImplemented {
+			continue
+		}
+		if res.StatusCode != c.status || !strings.Contains(text, c.words) || strings.Contains(text, "secret words") || len(res.Cookies()) > 0 {
+			t.Errorf("%s: %s %s", name, res.Status, text)
+		}
+		d.closed(name, res)
+	}
+	if res := d.get("/_slipway/stream/", "", "Host", "x"); res.Header.Get("Location") != "" {
+		t.Error("a page leads elsewhere")
+	}
+}
+
+// closed judges the headers that every answer has.
+func (d *desk) closed(name string, res *http.Response) {
+	d.t.Helper()
+	csp := res.Header.Get("Content-Security-Policy")
+	if strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") ||
+		res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Referrer-Policy") != "no-referrer" || res.Header.Get("X-Frame-Options") != "DENY" {
+		d.t.Errorf("%s: %v", name, res.Header)
+	}
+}
+
+func (d *desk) livePages() {
+	res := d.get("/_slipway/stream/?token="+good, "")
+	text := body(res)
+	if res.StatusCode != 200 || strings.Contains(text, "<script>alert") || !strings.Contains(text, "A &lt;script&gt;alert(1)&lt;/script&gt;") || strings.Contains(text, "secret") {
+		d.t.Errorf("the page: %s %s", res.Status, text)
+	}
+	d.closed("the page", res)
+	if c := res.Cookies(); len(c) != 1 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteStrictMode || c[0].Path != "/_slipway/stream/p/bbbb/" || c[0].Value != page || c[0].Domain != "" {
+		d.t.Errorf("the cookie: %v", c)
+	}
+	again := d.get("/_slipway/stream/p/bbbb/", page)
+	if again.StatusCode != 200 || len(again.Cookies()) != 0 {
+		d.t.Errorf("after a reload: %s", again.Status)
+	}
+	if res := d.get("/_slipway/stream/p/bbbb/status", page); !strings.Contains(body(res), `"until"`) {
+		d.t.Errorf("status: %s", res.Status)
+	}
+}
+
+// TestEndingsSayWhy: a connection that may not go on is closed with a code and a
+// sentence, and no byte of the screen comes after it.
+func TestEndingsSayWhy(t *testing.T) {
+	for name, c := range map[string]struct {
+		refusal error
+		code    websocket.StatusCode
+		words   string
+	}{
+		"expired": {fault.New(fault.Denied, "This streaming address has expired."), 4001, "has expired"},
+		"deleted": {fault.New(fault.NotFound, "The image builder b does not exist any more."), 4001, "any more"},
+		"stopped": {fault.New(fault.WrongState, "The image builder b is STOPPED. %s", strings.Repeat("ж", 100)), 4000, "is STOPPED"},
+	} {
+		d := sit(t, func(c *stream.Config) { c.Look = 10 * time.Millisecond })
+		c2 := d.viewer()
+		d.refuse(c.refusal)
+		if e := ended(t, c2); e.Code != c.code || !strings.Contains(e.Reason, c.words) {
+			t.Errorf("%s: %v", name, e)
+		}
+		d.until("it is counted", func() bool { return d.srv.Viewers()["connected"] == 0 })
+	}
+	d := sit(t, func(c *stream.Config) { c.Look = 10 * time.Millisecond })
+	c := d.viewer()
+	d.refuse(errors.New("the store does not answer"))
+	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"ping":7}`)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, b, err := c.Read(t.Context())
+		if err != nil {
+			t.Fatalf("cut off because the store did not answer: %v", err)
+		}
+		if strings.Contains(string(b), `"pong":7`) {
+			break
+		}
+	}
+	go d.srv.Close()
+	if e := ended(t, c); e.Code != websocket.StatusServiceRestart {
+		t.Errorf("the server stops: %v", e)
+	}
+	if _, res, err := d.dial(); err == nil || res == nil || res.StatusCode < 400 {
+		t.Errorf("connected while the server stops: %v", err)
+	}
+}
+
+// TestViewersThatMisbehave: each is closed with a reason, and others go on.
+func TestViewersThatMisbehave(t *testing.T) {
+	d := sit(t, func(c *stream.Config) { c.ViewersPerPage = 100 })
+	bystander := &wire{c: d.viewer()}
+	for name, c := range map[string]struct {
+		kind websocket.MessageType
+		sent []byte
+		code websocket.StatusCode
+	}{
+		"a request":        {websocket.MessageBinary, []byte("GET / HTTP/1.1\r\n\r\n"), 4002},
+		"noise":            {websocket.MessageBinary, []byte(strings.Repeat("\xff\x00\x9d", 1000)), 4002},
+		"a huge clipboard": {websocket.MessageBinary, []byte("RFB 003.008\n\x01\x01\x06\x00\x00\x00\x7f\xff\xff\xff"), 4002},
+		"too much at once": {websocket.MessageBinary, make([]byte, 2<<20), websocket.StatusMessageTooBig},
+		"no note":          {websocket.MessageText, []byte("hello"), 4002},
+		"a huge note":      {websocket.MessageText, []byte(`{"ping":1,"x":"` + strings.Repeat("x", 5000) + `"}`), 4002},
+	} {
+		v := d.viewer()
+		if err := v.Write(t.Context(), c.kind, c.sent); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if e := ended(t, v); e.Code != c.code {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+	if _, err := rfb.Frame(t.Context(), bystander); err != nil {
+		t.Errorf("a viewer beside them: %v", err)
+	}
+}
+
+// TestDisplaysThatMisbehave: what a guest sends ends its viewer's connection and
+// nothing else.
+func TestDisplaysThatMisbehave(t *testing.T) {
+	for name, sent := range map[string]string{
+		"no RFB": "HTTP/1.1 200 OK\r\n\r\n", "noise": "RFB 003.008\n\x01\x01\x00\x00\x00\x00" + strings.Repeat("\xff", 4000), "nothing": "",
+	} {
+		d := sit(t, nil)
+		d.display = func() (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				_, _ = io.WriteString(ours, sent) // may be cut off
+				_ = ours.Close()
+			}()
+			return theirs, nil
+		}
+		want := websocket.StatusCode(4002)
+		if sent == "" {
+			want = 4004
+		}
+		if e := ended(t, d.viewer()); e.Code != want || e.Reason == "" {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+	d := sit(t, nil)
+	d.display = func() (net.Conn, error) { return nil, fault.New(fault.NotAvailable, "The machine m is off.") }
+	if _, res, err := d.dial(); err == nil || res == nil || res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("no display: %v", err)
+	}
+	if d.srv.Viewers()["connected"] != 0 || d.srv.Refusals()["display"] != 1 {
+		t.Errorf("counted %v, %v", d.srv.Viewers(), d.srv.Refusals())
+	}
+}
+
+// TestSlowReader: a viewer that takes nothing is let go, and another one sees
+// the screen meanwhile.
+func TestSlowReader(t *testing.T) {
+	d := sit(t, func(c *stream.Config) { c.Slow = 300 * time.Millisecond })
+	flood := func() (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			defer ours.Close()
+			piece := "\x03\x00\x00\x00\x00\x01\x00\x00" + strings.Repeat("x", 1<<16) // clipboard texts
+			go func() { _, _ = io.Copy(io.Discard, ours) }()
+			_, err := io.WriteString(ours, "RFB 003.008\n\x01\x01\x00\x00\x00\x00\x02\x80\x01\x90\x20\x18\x00\x01\x00\xff\x00\xff\x00\xff\x10\x08\x00\x00\x00\x00\x00\x00\x00\x00")
+			for err == nil {
+				_, err = io.WriteString(ours, piece)
+			}
+		}()
+		return theirs, nil
+	}
+	d.display = flood
+	d.viewer() // and never reads
+	d.mu.Lock()
+	d.display = nil
+	d.mu.Unlock()
+	if _, err := rfb.Frame(t.Context(), &wire{c: d.viewer()}); err != nil {
+		t.Errorf("a viewer beside it: %v", err)
+	}
+	d.until("the slow one is let go", func() bool { return d.srv.Endings()["slow"] == 1 })
+}
+
+// TestSilentViewer: one that does not even answer pings is let go.
+func TestSilentViewer(t *testing.T) {
+	d := sit(t, func(c *stream.Config) { c.Ping = 50 * time.Millisecond })
+	d.viewer() // answers pings only while it reads
+	d.until("it is let go", func() bool { return d.srv.Endings()["ping"] == 1 })
+}
+
+func TestViewersAreCounted(t *testing.T) {
+	d := sit(t, func(c *stream.Config) { c.ViewersPerPage = 2 })
+	first := d.viewer()
+	d.viewer()
+	if _, res, err := d.dial(); err == nil || res == nil || res.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a third one: %v", err)
+	}
+	if d.srv.Viewers()["connected"] != 2 {
+		t.Errorf("counted %v", d.srv.Viewers())
+	}
+	if err := first.Close(websocket.StatusNormalClosure, ""); err != nil {
+		t.Fatal(err)
+	}
+	d.until("there is room again", func() bool {
+		c, _, err := d.dial()
+		if err == nil {
+			_ = c.CloseNow() // it was there
+		}
+		return err == nil
+	})
+	if fmt.Sprint(d.srv.Refusals()["limit"] > 0, d.srv.Endings()["left"] > 0) != "true true" {
+		t.Errorf("counted %v, %v", d.srv.Refusals(), d.srv.Endings())
+	}
+}
