@@ -28,7 +28,7 @@ func TestMainJob(t *testing.T) {
 // same. Nothing shows on these screens, however slow the host is: the patience
 // may be short.
 func TestGuestsThatNeverComeUp(t *testing.T) {
-	h := newHouse(t, "--import-rules", "open", "--boot-stall", "15s")
+	h := newHouse(t, "--import-rules", "open", "--boot-stall", "6s")
 	for name, disk := range map[string]string{
 		"boot-loader-hangs": rig.Guest(t, "hang"),
 		"firmware-shell":    rig.Fixture(t, "debian12"), // its boot loader is none
