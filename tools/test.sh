@@ -29,19 +29,26 @@ echo "== guest: $SLIPWAY_GUEST_DISK"
 
 mkdir -p bin
 step web tools/web.sh
-step build go build -o bin/slipway ./cmd/slipway
+step build go build -o bin/ ./cmd/slipway ./tools/testlog
 export SLIPWAY_BIN=$PWD/bin/slipway
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 
 packages() { go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -vE "$machines"; }
-plain() { packages | grep -E "$no_race" | xargs go test -timeout 15m; }
-race() { packages | grep -vE "$no_race" | CGO_ENABLED=1 xargs go test -race -timeout 15m; }
-race_engine() { CGO_ENABLED=1 go test -race -timeout 15m -run "$engine" ./work; }
-boots() { go list ./... | grep -E "$machines" | xargs go test -p 1 -timeout 30m; }
+timed() { bin/testlog "$logs/times"; } # behind go test -json
+plain() { packages | grep -E "$no_race" | xargs go test -json -timeout 15m | timed; }
+race() { packages | grep -vE "$no_race" | CGO_ENABLED=1 xargs go test -json -race -timeout 15m | timed; }
+race_engine() { CGO_ENABLED=1 go test -json -race -timeout 15m -run "$engine" ./work | timed; }
+boots() { go list ./... | grep -E "$machines" | xargs go test -json -p 1 -timeout 30m | timed; }
 step vet go vet ./...
+# A guest that boots in software keeps one processor busy: the other one has
+# time for everything else.
+machines_begun=$SECONDS
+(boots && result=0 || result=$?; echo "== real machines: $((SECONDS - machines_begun)) s"; exit "$result") >"$logs/machines" 2>&1 &
+machines_pid=$!
 step 'go test -race' race
 step 'go test -race, engine' race_engine
 step 'go test' plain
-step 'real machines' boots
 
 # Modules of their own, since they pin other versions of the same clients.
 for m in test/sdk/old test/roundtrip/old test/roundtrip/new; do
@@ -59,6 +66,11 @@ if [ -f test/web/package.json ]; then
   step test/web pages
 fi
 
+echo '== real machines'
+wait "$machines_pid" || failed+=('real machines')
+cat "$logs/machines"
+
+bin/testlog -table "$logs/times"
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'FAIL: %s\n' "${failed[@]}"
   exit 1
