@@ -144,8 +144,10 @@ func TestHostileSmuggling(t *testing.T) {
 
 func TestHostileSlowness(t *testing.T) {
 	s := besiege(t, func(srv *http.Server, c *wire.Config) {
-		// The same limits, sooner.
-		srv.ReadHeaderTimeout, srv.IdleTimeout, c.BodyTimeout = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
+		// The same limits, sooner; not so soon that a busy host keeps good requests
+		// waiting for longer.
+		const limit = 2 * time.Second
+		srv.ReadHeaderTimeout, srv.IdleTimeout, c.BodyTimeout = limit, limit, limit
 	})
 	whole := raw(s.json("DeleteImageBuilder", `{"Name":"b"}`), "Content-Length: 12", "", `{"Name":"b"}`)
 	head, _, _ := strings.Cut(whole, "\r\n\r\n")
