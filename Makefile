@@ -11,12 +11,12 @@ export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build web guest demo test check bench soak fuzz judge generate clean
+.PHONY: help build web guesttools guest demo test check bench soak fuzz judge generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-build: ## build the one static binary, bin/slipway, with its pages where npm is there
+build: guesttools ## build the one static binary, bin/slipway, with the guest tools, and its pages where npm is there
 	@mkdir -p bin
 	@tools/web.sh --if-possible
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/slipway ./cmd/slipway
@@ -24,6 +24,11 @@ build: ## build the one static binary, bin/slipway, with its pages where npm is 
 web: ## bundle the streaming pages' client, which the binary embeds
 	@tools/setup.sh web
 	@tools/web.sh
+
+# What guests get on a CD; the server embeds both.
+guesttools:
+	GOOS=linux GOARCH=amd64 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o guest/bundle/files/slipway-guest ./cmd/slipway-guest
+	GOOS=windows GOARCH=amd64 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o guest/bundle/files/slipway-guest.exe ./cmd/slipway-guest
 
 guest: ## make the sample guest disk; its path is the last line
 	@tools/setup.sh guest
@@ -61,4 +66,4 @@ generate: ## write the generated files anew
 	go generate ./...
 
 clean: ## remove what was built; downloads and guests stay in .cache
-	rm -rf bin
+	rm -rf bin guest/bundle/files/slipway-guest guest/bundle/files/slipway-guest.exe

@@ -69,6 +69,14 @@ type Driver interface {
 	// not answer; ctx bounds the wait.
 	Agent(ctx context.Context, id string) (GuestInfo, error)
 
+	// Channel opens the byte stream between us and our tool inside the guest; the
+	// guest's end is a serial port named ChannelPort. Bytes wait while nobody in
+	// the guest listens, and what a caller before left half said may come first:
+	// both ends must find their feet in a stream. The caller closes it. One at a
+	// time: a second connection may stay silent until the first is closed.
+	// NotAvailable: the machine is off.
+	Channel(ctx context.Context, id string) (net.Conn, error)
+
 	// SerialLog returns the last max bytes of the serial console.
 	SerialLog(ctx context.Context, id string, max int64) ([]byte, error)
 }
@@ -91,6 +99,9 @@ type (
 )
 
 const (
+	// ChannelPort is the name that a guest finds the port of Driver.Channel by.
+	ChannelPort = "io.slipway.guest.0"
+
 	NVMe      Bus   = "nvme"
 	VirtioBlk Bus   = "virtio-blk"
 	E1000e    Model = "e1000e"
@@ -113,6 +124,7 @@ type Spec struct {
 	// fresh at every Start.
 	StateDir string
 	Network  Network
+	CD       string // an ISO 9660 image in a drive that only reads; "" for no drive
 	Labels   map[string]string
 }
 

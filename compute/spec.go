@@ -48,6 +48,9 @@ func (s Spec) Checked() (Spec, error) {
 	if err := s.Network.checked(); err != nil {
 		return s, err
 	}
+	if c := s.CD; c != "" && (!filepath.IsAbs(c) || filepath.Clean(c) != c) {
+		return s, fault.New(fault.BadValue, "The image in a CD drive is named by an absolute, clean path.")
+	}
 	if len(s.Disk.Chain) == 0 {
 		return s, fault.New(fault.BadValue, "A machine needs a disk.")
 	}

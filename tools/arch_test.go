@@ -12,9 +12,9 @@ import (
 // too. Test files, and the rooms test and tools, may import anything.
 var arrows = map[string][]string{
 	"cmd":     {"..."},
-	"api":     {"wire/...", "domain", "fault", "service"},
+	"api":     {"wire/...", "domain", "fault", "service", "guest"},
 	"service": {"domain", "fault", "store", "iam", "disk/facts", "disk/rules"},
-	"work":    {"domain", "fault", "store", "compute", "compute/rfb", "disk", "disk/convert", "disk/facts", "disk/gate", "disk/rules"},
+	"work":    {"domain", "fault", "store", "compute", "compute/rfb", "disk", "disk/convert", "disk/facts", "disk/gate", "disk/rules", "guest"},
 	"stream":  {"domain", "fault", "store", "compute", "compute/rfb", "service"},
 	"store":   {"domain", "fault"},
 	"compute": {"fault"},

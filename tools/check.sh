@@ -47,6 +47,7 @@ scripts() {
 
 step format format
 step vet go vet ./...
+step 'vet, Windows' env GOOS=windows go vet ./cmd/slipway-guest ./guest/tool
 step 'house rules' go test ./tools/...
 step 'generated files' generated
 step shellcheck scripts

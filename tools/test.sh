@@ -29,6 +29,7 @@ echo "== guest: $SLIPWAY_GUEST_DISK"
 
 mkdir -p bin
 step web tools/web.sh
+step 'guest tools' make --no-print-directory guesttools
 step build go build -o bin/ ./cmd/slipway ./tools/testlog
 export SLIPWAY_BIN=$PWD/bin/slipway
 logs=$(mktemp -d)

@@ -95,7 +95,7 @@ func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 		return err
 	}
 	spec := compute.Spec{
-		ID: s.Machine, CPUs: b.CPUs, MemoryMB: b.MemoryMiB, TPM: w.Driver.Features().TPM, StateDir: w.boardDir(s.Machine),
+		ID: s.Machine, CPUs: b.CPUs, MemoryMB: b.MemoryMiB, TPM: w.Driver.Features().TPM, StateDir: w.boardDir(s.Machine), CD: w.ToolsCD,
 		Disk:   compute.Disk{Chain: []compute.File{{Path: s.Overlay, Format: "qcow2"}}},
 		Labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
 	}

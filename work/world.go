@@ -33,8 +33,11 @@ type World struct {
 	// ImportDir is the directory whose files may be read and written so; "" for
 	// none.
 	ImportDir string
-	Boot      BootLimits
-	Slots     *Slots // how many guests may boot at once
+	// ToolsCD is the image in the CD drive of image builders, with the guest tool
+	// and its installers; "" for no drive.
+	ToolsCD string
+	Boot    BootLimits
+	Slots   *Slots // how many guests may boot at once
 	// Instances is the catalogue of instance types; nil means the published one.
 	Instances *domain.Catalogue
 	// sealing is held shared while a disk is sealed and recorded, and alone

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/compute/qemu"
+	"slipway/guest/bundle"
 )
 
 // probeHost says what the machine offers to virtual machines.
@@ -33,5 +34,15 @@ func probeHost(ctx context.Context) []check {
 			}
 		}
 	}
-	return checks
+	return append(checks, checkGuestTools(bundle.Missing()))
+}
+
+// checkGuestTools tells whether this program carries what image builders get on a
+// CD.
+func checkGuestTools(missing []string) check {
+	if len(missing) == 0 {
+		return check{Name: "guest tools", Level: levelOK, Found: "in this program, for Linux and Windows"}
+	}
+	return check{Name: "guest tools", Level: levelWarn, Found: "not in this program: " + strings.Join(missing, ", "),
+		Remedy: "Build it with make build. Image builders run without; images cannot be made from inside them."}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,6 +20,8 @@ import (
 	"slipway/disk/inspect"
 	"slipway/disk/rules"
 	"slipway/domain"
+	"slipway/guest"
+	"slipway/guest/bundle"
 	"slipway/service"
 	"slipway/store"
 	"slipway/work"
@@ -49,7 +52,15 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
+	cd, err := bundle.ISO(ctx, filepath.Join(c.DataDir, "guest"))
+	if err != nil {
+		return nil, err
+	}
+	if cd == "" {
+		log.Warn("this server was built without the guest tools (make build puts them in): image builders run, and images cannot be made from inside them")
+	}
 	return &work.World{
+		ToolsCD:   cd,
 		ImportDir: c.ImportDir, Objects: objects, Convert: &convert.Converter{Warn: func(text string) { log.Warn(text) }},
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
@@ -65,7 +76,7 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 func openDriver(ctx context.Context, c ServeConfig) (compute.Driver, []string, error) {
 	run := filepath.Join(c.DataDir, "run")
 	if c.Compute == "fake" {
-		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime})
+		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime, Guest: fakeGuest})
 		return d, nil, err
 	}
 	d, err := qemu.New(ctx, qemu.Options{Dir: run})
@@ -73,6 +84,12 @@ func openDriver(ctx context.Context, c ServeConfig) (compute.Driver, []string, e
 		return nil, nil, err
 	}
 	return d, d.Missing(), nil
+}
+
+// fakeGuest is the guest tool of machines that are not real: it greets.
+func fakeGuest(_ string, c net.Conn) {
+	peer := &guest.Peer{Self: guest.Greeting{Tool: version, System: "fake"}}
+	_ = peer.Run(context.Background(), c) // ends with c
 }
 
 // guestsAtOnce: software emulation takes a processor and more per guest.

@@ -6,7 +6,9 @@ package computetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image/png"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -24,11 +26,14 @@ type Harness struct {
 	// New opens a driver as a new process would after the old one died. All
 	// drivers of a harness share their machines.
 	New func() compute.Driver
-	// Spec is a machine whose guest comes up and has an agent and a network;
-	// its disk is fresh and its own.
+	// Spec is a machine whose guest comes up, has an agent, our tool and a
+	// network; its disk is fresh and its own.
 	Spec func(id string) compute.Spec
 	// Boot bounds how long the guest may take until its agent answers.
 	Boot time.Duration
+	// Talk has a word with the tool in a guest through its channel, and is an
+	// error when it does not answer before ctx ends.
+	Talk func(ctx context.Context, c net.Conn) error
 	// HalfStart leaves for this ID what a Start leaves that was killed on its
 	// way; called several times, it may die at different places.
 	HalfStart func(id string)
@@ -51,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"StartTwice", s.startTwice},
 		{"ComesUp", s.comesUp},
 		{"Display", s.display},
+		{"Channel", s.channel},
 		{"Serial", s.serial},
 		{"Recover", s.recover},
 		{"Shutdown", s.shutdown},
@@ -138,6 +144,7 @@ func (s *suite) calls(ctx context.Context, id string) map[string]func() error {
 		"Shutdown":   func() error { return s.d.Shutdown(ctx, id) },
 		"Screenshot": func() error { _, err := s.d.Screenshot(ctx, id); return err },
 		"Display":    func() error { _, err := s.d.Display(ctx, id); return err },
+		"Channel":    func() error { return s.talk(ctx, s.d, id) },
 		"Observe":    func() error { _, err := s.d.Observe(ctx, id); return err },
 		"Agent":      func() error { _, err := s.d.Agent(ctx, id); return err },
 		"SerialLog":  func() error { _, err := s.d.SerialLog(ctx, id, 10); return err },
@@ -159,6 +166,7 @@ func (s *suite) badSpec(t *testing.T) {
 		"network":  func(x *compute.Spec) { x.Network.Address = netip.MustParsePrefix("10.0.0.2/24") },
 		"IPv6":     func(x *compute.Spec) { x.Network.Address = netip.MustParsePrefix("fd00::9/64") },
 		"hostname": func(x *compute.Spec) { x.Network.Hostname = "a.b" },
+		"cd":       func(x *compute.Spec) { x.CD = "/not-there.iso" },
 		"comma":    func(x *compute.Spec) { x.StateDir = "/tmp,x" },
 	} {
 		spec := s.Spec("m-bad")
@@ -321,6 +329,42 @@ func (s *suite) display(t *testing.T) {
 	}
 }
 
+// channel talks to the guest's tool, again after callers that left in the middle
+// of a word, and after ones that wrote what nobody understands.
+func (s *suite) channel(t *testing.T) {
+	began := time.Now()
+	s.until(t, "channel", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		return s.talk(ctx, s.d, id) == nil
+	})
+	t.Logf("answered after %v", time.Since(began).Round(100*time.Millisecond))
+	for _, left := range []string{"", "half a wo", "\xff\xff\xff\xff", "{}\n"} {
+		c, err := s.d.Channel(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Write([]byte(left))
+		if err = errors.Join(err, c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), s.Boot)
+		if err := s.talk(ctx, s.d, id); err != nil {
+			t.Errorf("after %q: %v", left, err)
+		}
+		cancel()
+	}
+}
+
+func (s *suite) talk(ctx context.Context, d compute.Driver, id string) error {
+	c, err := d.Channel(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return s.Talk(ctx, c)
+}
+
 func (s *suite) serial(t *testing.T) {
 	all, err := s.d.SerialLog(t.Context(), id, 1<<20)
 	if err != nil || len(all) < 20 {
@@ -349,6 +393,9 @@ func (s *suite) recover(t *testing.T) {
 	}
 	if _, err := d.Agent(t.Context(), id); err != nil {
 		t.Errorf("agent after a restart: %v", err)
+	}
+	if err := s.talk(t.Context(), d, id); err != nil {
+		t.Errorf("channel after a restart: %v", err)
 	}
 	if got, err := d.Start(t.Context(), s.Spec(id)); err != nil || !bytes.Equal(got.Data, s.handle.Data) {
 		t.Errorf("start after a restart: %+v, %v", got, err)
@@ -383,7 +430,7 @@ func (s *suite) shutdown(t *testing.T) {
 	for name, call := range s.calls(t.Context(), id) {
 		err := call()
 		switch name {
-		case "Screenshot", "Display", "Agent":
+		case "Screenshot", "Display", "Agent", "Channel":
 			if !fault.Is(err, fault.NotAvailable) {
 				t.Errorf("%s of a machine that is off: %v", name, err)
 			}

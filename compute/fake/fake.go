@@ -34,6 +34,9 @@ type Options struct {
 	BootTime time.Duration
 	// Clock tells the time; time.Now when nil.
 	Clock func() time.Time
+	// Guest is what runs at the other end of the channel once a machine is up, on
+	// a goroutine of its own; it returns when c ends. nil: nothing answers.
+	Guest func(id string, c net.Conn)
 	// MemoryMB is what Features reports as free; Start refuses more than that
 	// in all running machines together. 0: no limit, reported as unknown.
 	MemoryMB int64
@@ -152,8 +155,12 @@ func (d *Driver) Start(ctx context.Context, spec compute.Spec) (compute.Handle, 
 	if m, err := d.load(spec.ID); err == nil && d.state(m) == compute.Running {
 		return h, nil
 	}
+	files := []string{spec.CD}
 	for _, f := range spec.Disk.Chain {
-		if st, err := os.Stat(f.Path); err != nil || !st.Mode().IsRegular() {
+		files = append(files, f.Path)
+	}
+	for _, p := range files {
+		if st, err := os.Stat(p); p != "" && (err != nil || !st.Mode().IsRegular()) {
 			return compute.Handle{}, fault.Wrap(fault.BadValue, err, "A file of the disk is missing.")
 		}
 	}

@@ -2,6 +2,9 @@ package fake_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"slipway/compute/computetest"
 	"slipway/compute/fake"
 	"slipway/fault"
+	"slipway/guest"
 )
 
 func disk(t *testing.T) compute.Disk {
@@ -23,13 +27,26 @@ func disk(t *testing.T) compute.Disk {
 	return compute.Disk{Chain: []compute.File{{Path: p, Format: "raw"}}}
 }
 
+// answer is a guest whose tool greets.
+func answer(_ string, c net.Conn) { _ = new(guest.Peer).Run(context.Background(), c) }
+
+// talk waits for the greeting of a guest's tool.
+func talk(ctx context.Context, c net.Conn) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	err := guest.Host{Session: rand.Text(), Greeted: func(guest.Greeting) { cancel(nil) }}.Serve(ctx, c)
+	if context.Cause(ctx) == context.Canceled {
+		return nil
+	}
+	return err
+}
+
 func TestSuite(t *testing.T) {
 	computetest.Run(t, func(t *testing.T) computetest.Harness {
 		dir, n := t.TempDir(), 0
 		return computetest.Harness{
 			Boot: 10 * time.Second,
 			New: func() compute.Driver {
-				d, err := fake.New(fake.Options{Dir: dir, BootTime: 200 * time.Millisecond})
+				d, err := fake.New(fake.Options{Dir: dir, BootTime: 200 * time.Millisecond, Guest: answer})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -38,6 +55,7 @@ func TestSuite(t *testing.T) {
 			Spec: func(id string) compute.Spec {
 				return compute.Spec{ID: id, CPUs: 2, MemoryMB: 512, Disk: disk(t), TPM: true}
 			},
+			Talk: talk,
 			HalfStart: func(id string) {
 				n++
 				torn := []string{"", "{\"Spec\": {", "{}"}[n%3]

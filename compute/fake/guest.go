@@ -3,6 +3,8 @@ package fake
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -76,6 +78,27 @@ func (d *Driver) Agent(ctx context.Context, id string) (compute.GuestInfo, error
 		return compute.GuestInfo{OSID: "mswindows", Name: "Microsoft Windows", Version: "2022", Kernel: "20348"}, nil
 	}
 	return compute.GuestInfo{OSID: "debian", Name: "Debian GNU/Linux", Version: "12", Kernel: "6.1.0-fake"}, nil
+}
+
+// Channel implements compute.Driver. Nothing answers before the machine is up.
+func (d *Driver) Channel(ctx context.Context, id string) (net.Conn, error) {
+	m, err := d.running(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs := net.Pipe()
+	if d.o.Guest == nil || d.look(m) != up || m.Spec.Labels[LabelFault] == "agent" {
+		go func() { // ends when the caller closes its end
+			_, _ = io.Copy(io.Discard, ours)
+			_ = ours.Close()
+		}()
+		return theirs, nil
+	}
+	go func() {
+		defer ours.Close()
+		d.o.Guest(id, ours)
+	}()
+	return theirs, nil
 }
 
 // SerialLog implements compute.Driver.

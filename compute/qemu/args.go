@@ -61,6 +61,12 @@ func commandLine(p plan) []string {
 	add("drive", "if=pflash,unit=1,format=raw,file="+f.vars())
 
 	disk(add, s)
+	if s.CD != "" {
+		// On the chipset's own controller: every system has a driver for it.
+		add("blockdev", props{"driver": "file", "filename": s.CD, "node-name": "cdfile", "read-only": true})
+		add("blockdev", props{"driver": "raw", "file": "cdfile", "node-name": "cd", "read-only": true})
+		add("device", props{"driver": "ide-cd", "bus": "ide.0", "drive": "cd", "serial": "slipwaycd"})
+	}
 
 	// Two monitors: one for our questions, and one on stdin and stdout, which
 	// are files, that keeps a list of all events also while nobody of us runs.
@@ -75,6 +81,8 @@ func commandLine(p plan) []string {
 	add("chardev", "socket,id=agent,path="+f.agent()+",server=on,wait=off")
 	add("device", props{"driver": "virtio-serial-pci", "id": "ports"})
 	add("device", props{"driver": "virtserialport", "bus": "ports.0", "chardev": "agent", "name": "org.qemu.guest_agent.0"})
+	add("chardev", "socket,id=channel,path="+f.channel()+",server=on,wait=off")
+	add("device", props{"driver": "virtserialport", "bus": "ports.0", "chardev": "channel", "name": compute.ChannelPort})
 
 	add("display", "none")
 	add("vnc", "unix:"+f.display()+",share=force-shared")

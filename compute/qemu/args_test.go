@@ -21,7 +21,7 @@ func TestCommandLines(t *testing.T) {
 	for name, p := range map[string]plan{
 		"default": {accel: "tcg", spec: compute.Spec{CPUs: 2, MemoryMB: 4096, TPM: true,
 			Disk: compute.Disk{Chain: []compute.File{q("top"), raw}}}},
-		"virtio": {accel: "kvm", spec: compute.Spec{CPUs: 1, MemoryMB: 512, Bus: compute.VirtioBlk, NIC: compute.VirtioNet,
+		"virtio": {accel: "kvm", spec: compute.Spec{CPUs: 1, MemoryMB: 512, Bus: compute.VirtioBlk, NIC: compute.VirtioNet, CD: "/data/guest/tools.iso",
 			Disk: compute.Disk{Chain: []compute.File{raw}}}},
 		"chain": {accel: "tcg", files: files{socks: "/run/slipway-0011223344556677"}, spec: compute.Spec{CPUs: 4, MemoryMB: 1024,
 			Disk: compute.Disk{Chain: []compute.File{q("top"), q("middle"), q("low")}}}},

@@ -25,8 +25,8 @@ import (
 // and sockets, here or, when the path would be too long for a socket, in a
 // short directory that machine.json names:
 //
-//	q monitor, a guest agent, v display, t TPM, n frames to its network process, m QEMU's
-//	own end, h visits of the guest to us
+//	q monitor, a guest agent, c channel to our tool in the guest, v display, t TPM,
+//	n frames to its network process, m QEMU's own end, h visits of the guest to us
 //
 // vars.fd and tpm/ are in the caller's directory instead when he keeps them.
 type files struct{ dir, socks, state string }
@@ -54,6 +54,7 @@ func (f files) shot() string      { return filepath.Join(f.dir, "shot-"+token(6)
 
 func (f files) monitor() string { return filepath.Join(f.socks, "q") }
 func (f files) agent() string   { return filepath.Join(f.socks, "a") }
+func (f files) channel() string { return filepath.Join(f.socks, "c") }
 func (f files) display() string { return filepath.Join(f.socks, "v") }
 func (f files) tpm() string     { return filepath.Join(f.socks, "t") }
 func (f files) net() string     { return filepath.Join(f.socks, "n") }

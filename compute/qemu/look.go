@@ -73,14 +73,24 @@ func (d *Driver) told(ctx context.Context, err error, format string, args ...any
 
 // Display implements compute.Driver.
 func (d *Driver) Display(ctx context.Context, id string) (net.Conn, error) {
+	return d.dial(ctx, id, "display", files.display)
+}
+
+// Channel implements compute.Driver.
+func (d *Driver) Channel(ctx context.Context, id string) (net.Conn, error) {
+	return d.dial(ctx, id, "channel", files.channel)
+}
+
+// dial connects to a socket of a machine that runs.
+func (d *Driver) dial(ctx context.Context, id, what string, path func(files) string) (net.Conn, error) {
 	_, f, err := d.alive(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	var dialer net.Dialer
-	c, err := dialer.DialContext(ctx, "unix", f.display())
+	c, err := dialer.DialContext(ctx, "unix", path(f))
 	if err != nil {
-		return nil, d.told(ctx, err, "The display of %s cannot be opened.", id)
+		return nil, d.told(ctx, err, "The %s of %s cannot be opened.", what, id)
 	}
 	return c, nil
 }

@@ -35,7 +35,7 @@ func serialSays(t *testing.T, d *Driver, id, text string) {
 // directory that is too long for sockets, and goes through what guests and
 // hosts do to machines: resets, a shutdown that is not heard, death.
 func TestLoaderThatHangs(t *testing.T) {
-	disk := guest(t, "hang")
+	disk := sample(t, "hang")
 	short := shortDir(t)
 	dir := filepath.Join(short, strings.Repeat("long", 25))
 	d := open(t, dir)
@@ -100,7 +100,7 @@ func notUp(t *testing.T, d *Driver, id string, resets int) {
 // TestMachineOutlivesItsStarter: another process starts it and is killed; we
 // find it by its handle, use it, and end it without being its parent.
 func TestMachineOutlivesItsStarter(t *testing.T) {
-	dir, disk := shortDir(t), guest(t, "hang")
+	dir, disk := shortDir(t), sample(t, "hang")
 	startAndDie(t, dir, disk, "m-orphan", "complete")
 	d := open(t, dir)
 	r, f, err := d.load("m-orphan")
@@ -127,7 +127,7 @@ func TestMachineOutlivesItsStarter(t *testing.T) {
 // TestDiskWithoutLoader ends in the firmware, which is no system.
 func TestDiskWithoutLoader(t *testing.T) {
 	d := open(t, shortDir(t))
-	h, err := d.Start(t.Context(), machine("m-empty", guest(t, "empty")))
+	h, err := d.Start(t.Context(), machine("m-empty", sample(t, "empty")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,14 +149,14 @@ func TestDiskWithoutLoader(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err := d.Start(ctx, machine("m-empty", guest(t, "empty"))); !errors.Is(err, context.Canceled) {
+	if _, err := d.Start(ctx, machine("m-empty", sample(t, "empty"))); !errors.Is(err, context.Canceled) {
 		t.Errorf("a start that is cancelled half way: %v", err)
 	}
 	if left := leftovers(d.dir); len(left) > 0 {
 		t.Errorf("a failed start left %q", left)
 	}
 	d.step = func(string) {}
-	if _, err := d.Start(t.Context(), machine("m-empty", guest(t, "empty"))); err != nil {
+	if _, err := d.Start(t.Context(), machine("m-empty", sample(t, "empty"))); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := d.Recover(t.Context(), h); err != nil || st.State != compute.Gone {
@@ -166,7 +166,7 @@ func TestDiskWithoutLoader(t *testing.T) {
 
 // TestGuestThatPanics is kept for a look instead of rebooting for ever.
 func TestGuestThatPanics(t *testing.T) {
-	disk := guest(t, "panic")
+	disk := sample(t, "panic")
 	d := open(t, shortDir(t))
 	if _, err := d.Start(t.Context(), machine("m-panic", disk)); err != nil {
 		t.Fatal(err)

@@ -78,8 +78,12 @@ func (d *Driver) canRun(s compute.Spec) error {
 			return fault.Wrap(fault.BadValue, err, "The directory for the machine's state is missing.")
 		}
 	}
+	files := []string{s.CD}
 	for _, f := range s.Disk.Chain {
-		if st, err := os.Stat(f.Path); err != nil || !st.Mode().IsRegular() {
+		files = append(files, f.Path)
+	}
+	for _, p := range files {
+		if st, err := os.Stat(p); p != "" && (err != nil || !st.Mode().IsRegular()) {
 			return fault.Wrap(fault.BadValue, err, "A file of the disk is missing.")
 		}
 	}

@@ -3,8 +3,10 @@ package qemu
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,8 @@ import (
 	"slipway/compute"
 	"slipway/compute/computetest"
 	"slipway/compute/guestnet"
+	"slipway/guest"
+	"slipway/guest/bundle"
 )
 
 // crashEnv makes the test binary a process that starts a machine and is killed
@@ -57,8 +61,8 @@ func machine(id string, layers ...string) compute.Spec {
 	return s
 }
 
-// guest builds a sample guest (tools/guest); the result is kept between runs.
-func guest(t *testing.T, variant string) string {
+// sample builds a sample guest (tools/guest); the result is kept between runs.
+func sample(t *testing.T, variant string) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs a real machine; not with -short")
@@ -80,6 +84,39 @@ func guest(t *testing.T, variant string) string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	return lines[len(lines)-1]
+}
+
+// tools is a CD with the guest tool as it is in this repository.
+func tools(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(dir, "slipway-guest"), "../../cmd/slipway-guest")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("the guest tool cannot be built: %v\n%s", err, out)
+	}
+	script, err := os.ReadFile("../../guest/bundle/files/install.sh")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "install.sh"), script, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cd, err := bundle.Make(t.Context(), os.DirFS(dir), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cd
+}
+
+// talk waits for the greeting of a guest's tool.
+func talk(ctx context.Context, c net.Conn) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	err := guest.Host{Session: rand.Text(), Greeted: func(guest.Greeting) { cancel(nil) }}.Serve(ctx, c)
+	if context.Cause(ctx) == context.Canceled {
+		return nil
+	}
+	return err
 }
 
 // overlay makes a writable layer over a raw base.
@@ -134,13 +171,18 @@ func shortDir(t *testing.T) string {
 }
 
 func TestSuite(t *testing.T) {
-	base := guest(t, "linux")
+	base, cd := sample(t, "linux"), tools(t)
 	computetest.Run(t, func(t *testing.T) computetest.Harness {
 		dir, steps, n := shortDir(t), []string{"net", "tpm", "qemu"}, 0
 		return computetest.Harness{
 			Boot: 4 * time.Minute,
 			New:  func() compute.Driver { return open(t, dir) },
-			Spec: func(id string) compute.Spec { return machine(id, overlay(t, base), base) },
+			Spec: func(id string) compute.Spec {
+				s := machine(id, overlay(t, base), base)
+				s.CD = cd
+				return s
+			},
+			Talk: talk,
 			HalfStart: func(id string) {
 				step := steps[n%len(steps)]
 				if n++; n > len(steps) {

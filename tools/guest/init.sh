@@ -15,6 +15,19 @@ agent_port() { for p in /sys/class/virtio-ports/*; do
     [ "$(cat "$p/name" 2>/dev/null)" = org.qemu.guest_agent.0 ] && { port=/dev/${p##*/}; return 0; }
   done; return 1; }
 
+
+# The CD of the guest tools, where there is one. Its drivers are loaded last and
+# beside everything else: a guest that is only proved to boot has no drive.
+first_cd() { for c in /dev/sr*; do [ -b "$c" ] && { cd=$c; return 0; }; done; return 1; }
+tools() {
+  modprobe -a ahci sr_mod isofs 2>/dev/null
+  until_ok 40 first_cd
+  [ -n "$cd" ] && mount -t iso9660 -o ro "$cd" /cd || return
+  sh /cd/install.sh && echo "slipway-guest tools installed" > /dev/ttyS0
+  # The tool's own system is this one; what it grows is the disk.
+  while :; do /usr/local/sbin/slipway-guest serve --root /disk >/dev/ttyS0 2>&1; sleep 1; done
+}
+
 ip link set lo up
 until_ok 20 test -e /sys/class/net/eth0
 if [ -e /sys/class/net/eth0 ]; then
@@ -28,6 +41,7 @@ if [ -n "$root" ] && mount -t ext4 "$root" /disk 2>/dev/null; then
   mkdir -p /disk/var/log
   echo "boot $(cat /proc/sys/kernel/random/boot_id)" >> /disk/var/log/boots
   sync; boots=$(wc -l < /disk/var/log/boots)
+  ln -s /disk/usr /usr # what is installed is installed on the disk
 fi
 
 . /etc/os-release
@@ -54,6 +68,7 @@ grep -q slipway.fault=panic /proc/cmdline && { sync; echo c > /proc/sysrq-trigge
 acpid -c /etc/acpi -l /run/acpid.log -p /run/acpid.pid -a /etc/acpid.conf -M /etc/acpi.map 2>/dev/null
 until_ok 100 agent_port
 [ -n "$port" ] && qemu-ga -m virtio-serial -p "$port" -t /run -f /run/qga.pid -d && echo "slipway-guest agent started" > /dev/ttyS0
+tools &
 while :; do
   # A shell on the screen, so that whoever looks through the display can type.
   setsid sh -c 'exec sh -i </dev/tty1 >/dev/tty1 2>&1'

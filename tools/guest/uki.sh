@@ -30,11 +30,11 @@ build() {
   local r l d end
   t=$(mktemp -d "$cache/tmp.XXXXXX"); trap 'rm -rf "$t"' EXIT
   r=$t/root
-  mkdir -p "$r"/{bin,dev,proc,sys,run,tmp,disk,etc/acpi/PWRF,lib64,var,lib/x86_64-linux-gnu,lib/modules}
+  mkdir -p "$r"/{bin,dev,proc,sys,run,tmp,disk,cd,etc/acpi/PWRF,lib64,var,lib/x86_64-linux-gnu,lib/modules}
   ln -s bin "$r/sbin"; ln -s ../run "$r/var/run"
   cp "$busybox" "$r/bin/busybox"
   for l in $("$busybox" --list); do [ "$l" = busybox ] || ln -sf busybox "$r/bin/$l"; done
-  install_modules "$r/lib/modules/$kver" virtio_pci virtio_console virtio_blk virtio_net nvme ext4 crc32c_generic crc32c_intel e1000e ena button evdev atkbd efivarfs pvpanic-mmio
+  install_modules "$r/lib/modules/$kver" virtio_pci virtio_console virtio_blk virtio_net nvme ext4 crc32c_generic crc32c_intel e1000e ena button evdev atkbd efivarfs pvpanic-mmio ahci sr_mod isofs
   cp "$modules"/modules.builtin "$modules"/modules.order "$r/lib/modules/$kver/" 2>/dev/null || true
   "$busybox" depmod -b "$r" "$kver" 2>/dev/null
   cp "$qemu_ga" "$r/bin/qemu-ga"
@@ -46,7 +46,7 @@ build() {
   echo 'root:x:0:0:root:/:/bin/sh' > "$r/etc/passwd"; echo 'root:x:0:' > "$r/etc/group"
   # The agent runs /sbin/shutdown -h -P|-H|-r +0; the power button runs the same.
   rm -f "$r/bin/shutdown"
-  printf '#!/bin/sh\nsync; umount /disk 2>/dev/null\ncase " $* " in *" -r "*) exec /bin/busybox reboot -f;; esac\nexec /bin/busybox poweroff -f\n' > "$r/bin/shutdown"
+  printf '#!/bin/sh\nsync; umount /disk 2>/dev/null || mount -o remount,ro /disk 2>/dev/null; sync\ncase " $* " in *" -r "*) exec /bin/busybox reboot -f;; esac\nexec /bin/busybox poweroff -f\n' > "$r/bin/shutdown"
   printf '#!/bin/sh\nexec /bin/shutdown -P\n' > "$r/etc/acpi/PWRF/00000080"
   cat > "$r/etc/udhcpc.sh" <<'E'
 #!/bin/sh

@@ -48,6 +48,7 @@ var Places = []Place{
 	{"transfers/TASK/", nil, "what an import or export task keeps while it is active: `source-VERSION` (an object of a bucket), `disk` (unpacked), or the converted file", "work/import_source.go, work/export_image_task.go", true},
 	{"run/ID/", nil, "one machine: `machine.json`, firmware variables, TPM state, sockets, serial log; described file by file in `compute/qemu/files.go`", "compute/qemu", true},
 	{"builders/MACHINE/", nil, "an image builder's: `board/` (firmware variables and TPM state, kept while it is off), `screen.png` and `serial.log` of its last start; goes with the builder; like its overlay in no backup of `slipway backup` yet", "work/builder.go", true},
+	{"guest/", nil, "`tools-….iso`, the CD with the guest tools of this server, in the drive of image builders; made anew when it is missing", "guest/bundle", false},
 	{"evidence/ACCOUNT/REGION/IMAGE/", []string{"screen.png", "serial.log"}, "the picture and the log of an image's validation; goes with the image", "work/evidence.go", false},
 	{"icons/DIGEST.png", nil, "pictures of imported applications", "work/image_apps.go", false},
 	{"icons.key", nil, "signs the addresses of those pictures", "cmd/slipway/icons.go", false},
