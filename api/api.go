@@ -45,6 +45,7 @@ func Rows(s *service.Service) []convert.Row {
 func Handlers(s *service.Service, limits *throttle.Limiter) map[*wire.Op]wire.Handler {
 	all := map[*wire.Op]wire.Handler{}
 	for _, r := range Rows(s) {
+		r.Handle = remembered(s, r)
 		r.Handle = authorized(s, r)
 		all[r.Op] = limits.Over(r)
 	}

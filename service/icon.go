@@ -28,6 +28,14 @@ const (
 	iconMAC    = 16
 )
 
+// Period tells times at which addresses are made anew from one another.
+func (i *Icons) Period() int64 {
+	if i == nil {
+		return 0
+	}
+	return i.Now().Truncate(IconLife).Unix()
+}
+
 // URL is the address of a picture; "" without a digest or a key.
 func (i *Icons) URL(digest string) string {
 	d, err := hex.DecodeString(digest)

@@ -25,6 +25,13 @@ type Store interface {
 	// stable storage. f may be run once only, and must not call View or Update.
 	// After an error, what f did to its own copies (Head included) means nothing.
 	Update(ctx context.Context, f func(Tx) error) error
+	// Remember gives what f answered before, as long as nothing that f has read
+	// in its views has changed since, else what f answers now. f runs its views
+	// with the context it is given and depends on them and on key (comparable)
+	// alone. Nothing is kept that depends on Tx.Now, jobs or the event log, nor
+	// where bytes, what keeping the answer costs, is 0. Others get the same
+	// answer: nobody may change it.
+	Remember(ctx context.Context, key any, f func(context.Context) (answer any, bytes int, err error)) (any, error)
 	// Epoch is the boot epoch: grows by one each time the store is opened.
 	Epoch() int64
 	// Changed returns a channel that is closed at the next commit of an Update

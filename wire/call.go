@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,33 @@ type Call struct {
 	Protocol  Protocol
 	UserAgent string
 	Input     any // *<Input struct of Op>
+	// Words is the input as it was sent, in protocols where it is in the body
+	// alone and the answer does not name the request; nil in others.
+	Words []byte
+
+	write func(out any) (*Response, *Exception)
+}
+
+// Ready is an answer as it travels. A handler may return it in place of the
+// output struct, for any number of calls with the same Op, Protocol and Words.
+type Ready struct{ response Response }
+
+// Bytes is the length of the body.
+func (r *Ready) Bytes() int { return len(r.response.Body) }
+
+// Ready writes an output struct in the call's protocol; only where it has Words.
+func (c *Call) Ready(out any) (*Ready, error) {
+	if c.write == nil {
+		return nil, fmt.Errorf("wire: an answer of %s cannot be made ready in %s", c.Op.Name, c.Protocol)
+	}
+	resp, ex := c.write(out)
+	if ex != nil {
+		return nil, ex
+	}
+	r := &Ready{*resp}
+	r.response.Body, r.response.Reuse = slices.Clone(resp.Body), false
+	resp.release()
+	return r, nil
 }
 
 // Handler does the work of an operation and returns a pointer to its output

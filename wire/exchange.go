@@ -79,6 +79,9 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 	}
 	x.call = Call{Op: op, RequestID: x.req.RequestID, Identity: who.Secret.Identity, Region: who.Region,
 		Source: sourceOf(r), Secure: r.TLS != nil, Protocol: x.route.protocol, UserAgent: r.UserAgent()}
+	if p := x.route.protocol; p == AWSJSON11 || p == RPCv2CBOR {
+		x.call.Words, x.call.write = x.req.Body, x.encode
+	}
 	handler := x.s.cfg.Handlers[op]
 	if handler == nil {
 		return nil, Exceptionf(notImplemented, "The operation %s is not implemented.", op.Name)
@@ -91,6 +94,9 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 	if err != nil {
 		x.cause = err
 		return nil, x.explain(err)
+	}
+	if r, ok := out.(*Ready); ok {
+		return &r.response, nil
 	}
 	x.out = out
 	return x.encode(out)

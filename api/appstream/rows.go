@@ -17,7 +17,7 @@ func Rows(s *service.Service) []convert.Row {
 	a := api{s}
 	return []convert.Row{
 		convert.On(aws.OpCreateImportedImage, a.createImportedImage, nil),
-		convert.On(aws.OpDescribeImages, a.describeImages, describedImages),
+		convert.On(aws.OpDescribeImages, a.describeImages, describedImages).Remembered(),
 		convert.On(aws.OpDeleteImage, a.deleteImage, deletedImage),
 		convert.On(aws.OpCopyImage, a.copyImage, func(c domain.Caller, in *aws.CopyImageRequest) []string {
 			return []string{imageARN(c, convert.Val(in.SourceImageName))}

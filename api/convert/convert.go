@@ -56,6 +56,15 @@ type Row struct {
 	Resources func(c domain.Caller, in any) []string
 	// Own: the use case itself decides who may, or everybody may.
 	Own bool
+	// Remember: answers come from memory until something they were read from
+	// changes. They depend on the store, the caller and the input alone.
+	Remember bool
+}
+
+// Remembered makes a row whose answers are remembered.
+func (r Row) Remembered() Row {
+	r.Remember = true
+	return r
 }
 
 // Itself makes a row whose use case decides who may.

@@ -10,6 +10,8 @@ import (
 // The read cache answers views from memory: documents by key, pages of queries,
 // counts, and who refers to whom, all decoded once and shared from then on.
 //
+// Answers made of several of those are remembered beside them (remember.go).
+//
 // Commits that touch resources or references are numbered; what one made stale
 // is dropped when its era begins (see view.go). A unit is therefore right for
 // every era from the one it was read in up to the present one, and a view that
@@ -57,6 +59,11 @@ type unit struct {
 	n    int
 	cost int
 
+	// Of an answer that a caller wants remembered (remember.go), instead:
+	key     any
+	kept    any
+	sources map[group]int64
+
 	used       atomic.Bool // since the sweep last came by
 	prev, next *unit       // in the ring of all units
 }
@@ -68,7 +75,9 @@ type cache struct {
 	changed map[group]int64 // the era that began with its last change
 	docs    map[group]map[string]*unit
 	pages   map[group]map[question]*unit
-	ring    unit // the sentinel: next is the newest
+	answers map[any]*unit
+	from    map[group]map[*unit]struct{} // answers by what they were read from
+	ring    unit                         // the sentinel: next is the newest
 	bytes   int
 	refused int // units that came when there was no room
 }
@@ -80,7 +89,8 @@ func newCache(most int) *cache {
 	if most == 0 {
 		most = DefaultCacheBytes
 	}
-	c := &cache{most: most, changed: map[group]int64{}, docs: map[group]map[string]*unit{}, pages: map[group]map[question]*unit{}}
+	c := &cache{most: most, changed: map[group]int64{}, docs: map[group]map[string]*unit{}, pages: map[group]map[question]*unit{},
+		answers: map[any]*unit{}, from: map[group]map[*unit]struct{}{}}
 	c.ring.prev, c.ring.next = &c.ring, &c.ring
 	return c
 }
@@ -94,10 +104,17 @@ func (c *cache) find(at *place) *unit {
 	} else {
 		u = c.pages[at.group][at.ask]
 	}
-	if u != nil && !u.used.Load() { // a store for each hit would be traffic between processors
-		u.used.Store(true)
+	if u != nil {
+		u.touch()
 	}
 	return u
+}
+
+// touch says that somebody has used it.
+func (u *unit) touch() {
+	if !u.used.Load() { // a store for each hit would be traffic between processors
+		u.used.Store(true)
+	}
 }
 
 // put keeps a unit, unless what it was read from has changed since.
@@ -106,20 +123,10 @@ func (c *cache) put(u *unit) {
 	for _, r := range u.rows {
 		u.cost += r.cost
 	}
-	if u.cost > c.most/8 {
-		return // one answer must not push out all others
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.changed[u.at.group] > u.seq {
+	if c.changed[u.at.group] > u.seq || !c.room(u) {
 		return
-	}
-	if c.bytes+u.cost > c.most {
-		// Who walks through more than fits would push everything out just before it
-		// is wanted again. What is wanted often gets in soon.
-		if c.refused++; c.refused%admit != 0 {
-			return
-		}
 	}
 	if u.at.name != "" {
 		old := c.docs[u.at.group]
@@ -138,6 +145,25 @@ func (c *cache) put(u *unit) {
 		c.unlink(old[u.at.ask])
 		old[u.at.ask] = u
 	}
+	c.link(u)
+}
+
+// room tells whether a unit may come in.
+func (c *cache) room(u *unit) bool {
+	if u.cost > c.most/8 {
+		return false // one answer must not push out all others
+	}
+	if c.bytes+u.cost <= c.most {
+		return true
+	}
+	// Who walks through more than fits would push everything out just before it
+	// is wanted again. What is wanted often gets in soon.
+	c.refused++
+	return c.refused%admit == 0
+}
+
+// link makes a unit the newest.
+func (c *cache) link(u *unit) {
 	u.prev, u.next = &c.ring, c.ring.next
 	u.prev.next, u.next.prev = u, u
 	c.bytes += u.cost
@@ -165,6 +191,10 @@ func (c *cache) shrink() {
 
 func (c *cache) drop(u *unit) {
 	c.unlink(u)
+	if u.key != nil {
+		c.forget(u)
+		return
+	}
 	if u.at.name != "" {
 		delete(c.docs[u.at.group], u.at.name)
 		if len(c.docs[u.at.group]) == 0 {
@@ -218,6 +248,9 @@ func (c *cache) stale(g group, seq int64) {
 		c.unlink(u)
 	}
 	delete(c.pages, g)
+	for u := range c.from[g] {
+		c.drop(u)
+	}
 }
 
 // writes is what a transaction has written.

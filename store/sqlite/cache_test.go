@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -156,4 +157,54 @@ func TestCheckedFindsWhoChangesWhatIsShared(t *testing.T) {
 		}
 	}()
 	_ = get()
+}
+
+// What is remembered is not made again until something it was read from
+// changes, and only then.
+func TestRemember(t *testing.T) {
+	d := fillCacheTest(t, Options{Checked: true}, 3)
+	made := 0
+	ask := func(key string) {
+		t.Helper()
+		_, err := d.Remember(t.Context(), key, func(ctx context.Context) (any, int, error) {
+			made++
+			return key, 100, d.View(ctx, func(tx store.Tx) error {
+				_, err := store.List[domain.Image](tx, store.Query{Kind: domain.KindImage, Account: "1", Region: "eu", Limit: 2})
+				return err
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(n int, when string) {
+		t.Helper()
+		if made != n {
+			t.Errorf("%s: made %d times, want %d", when, made, n)
+		}
+	}
+	ask("a")
+	ask("a")
+	want(1, "asked twice")
+	ask("b")
+	want(2, "another key")
+	write := func(k domain.Key) {
+		t.Helper()
+		if err := d.Update(t.Context(), func(tx store.Tx) error {
+			return tx.Insert(&domain.Image{Meta: domain.Meta{Key: k}})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(domain.Key{Scope: domain.Scope{Account: "1", Region: "us"}, Kind: domain.KindImage, Name: "elsewhere"})
+	ask("a")
+	want(2, "a change elsewhere")
+	write(domain.Key{Scope: domain.Scope{Account: "1", Region: "eu"}, Kind: domain.KindImage, Name: "zz"})
+	ask("a")
+	ask("b")
+	want(4, "a change")
+	c := d.cache
+	if len(c.answers) != 2 || len(c.from) != 1 {
+		t.Errorf("%d answers from %d groups are kept, want 2 from 1", len(c.answers), len(c.from))
+	}
 }

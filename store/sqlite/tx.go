@@ -22,11 +22,15 @@ type tx struct {
 	touched writes // by an update
 
 	// Of a view:
-	era  *era
-	lent chan *session // where s goes back to
+	era     *era
+	sources *sources      // of the answer that is being made; nil for none
+	lent    chan *session // where s goes back to
 }
 
-func (t *tx) Now() time.Time { return t.now }
+func (t *tx) Now() time.Time {
+	t.sources.readUnknown()
+	return t.now
+}
 
 // mayRead is asked before each reading method.
 func (t *tx) mayRead() error {

@@ -39,6 +39,7 @@ func (d *db) View(ctx context.Context, f func(store.Tx) error) error {
 	if err := t.mayRead(); err != nil {
 		return err
 	}
+	t.sources = sourcesOf(ctx)
 	t.era = d.enter()
 	defer t.leave()
 	return f(t)
@@ -188,6 +189,7 @@ func (t *tx) recall(at *place) (*unit, error) {
 	if t.writes {
 		return nil, nil
 	}
+	t.sources.read(at.group, t.era.seq)
 	u := t.hit(at)
 	if u != nil || t.s != nil {
 		return u, nil
@@ -208,9 +210,10 @@ func (t *tx) hit(at *place) *unit {
 	return u
 }
 
-// keep caches what was just read from a view's snapshot.
+// keep caches what was just read from a view's snapshot. Pages behind an answer
+// that is remembered would be kept twice, and they change together.
 func (t *tx) keep(u *unit) {
-	if !t.writes {
+	if !t.writes && (t.sources == nil || u.at.ask.what != 'p') {
 		u.seq = t.era.seq
 		t.d.cache.put(u)
 	}
@@ -218,6 +221,7 @@ func (t *tx) keep(u *unit) {
 
 // mayQuery is asked before each reading method that the cache knows nothing of.
 func (t *tx) mayQuery() error {
+	t.sources.readUnknown()
 	if err := t.mayRead(); err != nil || t.s != nil {
 		return err
 	}
