@@ -116,7 +116,7 @@ func (c *Catalogue) Usable(imageType string, families []string) []string {
 func (c *Catalogue) Families(imageType string) []string {
 	var out []string
 	for _, t := range c.types {
-		if c.Runs(imageType, nil, t) && !slices.Contains(out, t.Family) {
+		if !slices.Contains(out, t.Family) && c.Runs(imageType, nil, t) {
 			out = append(out, t.Family)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"slipway/disk"
 	"slipway/disk/convert"
@@ -156,8 +157,9 @@ func (w *World) deliverFile(ctx context.Context, r *Run, f *disk.SparseFile, obj
 	return nil
 }
 
+// ignoreMissing: where a file stands in a directory's place, nothing lies below.
 func ignoreMissing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	return err
