@@ -15,6 +15,9 @@ type Network struct {
 	// /29; drivers choose one when it is zero. Its subnet's first two addresses
 	// are the gateway's and the resolver's.
 	Address netip.Prefix
+	// MAC is the card's hardware address, such as 0a:01:02:03:04:05; drivers
+	// choose one when it is empty.
+	MAC string
 	// Hostname is told with the address; 1–40 characters of a-z, 0-9 and hyphen,
 	// or empty.
 	Hostname string
@@ -54,6 +57,11 @@ func (n Network) checked() error {
 			return fault.New(fault.BadValue, "A machine has an IPv4 address in a subnet of /%d to /%d, not %s.", shortestSubnet, longestSubnet, n.Address)
 		case !Usable(n.Address, a):
 			return fault.New(fault.BadValue, "The address %s is not for a machine: a subnet's first four and its last are its network's own.", a)
+		}
+	}
+	if n.MAC != "" {
+		if m, err := net.ParseMAC(n.MAC); err != nil || len(m) != 6 || m.String() != n.MAC || m[0]&1 != 0 {
+			return fault.New(fault.BadValue, "A card's hardware address looks like 0a:01:02:03:04:05, not %q.", n.MAC)
 		}
 	}
 	if n.Hostname != "" && (!idPattern.MatchString(n.Hostname)) {

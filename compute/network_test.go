@@ -14,6 +14,11 @@ func TestNetworkChecked(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
+	for mac, ok := range map[string]bool{"": true, "0a:01:02:03:04:05": true, "0A:01:02:03:04:05": false, "01:01:02:03:04:05": false, "0a:01": false, "x": false, "0a-01-02-03-04-05": false} {
+		if err := (Network{MAC: mac}).checked(); (err == nil) != ok {
+			t.Errorf("%q: %v", mac, err)
+		}
+	}
 	for name, ok := range map[string]bool{"": true, "ip-10-0-0-4": true, "a.b": false, "A": false, "a b": false} {
 		if err := (Network{Hostname: name}).checked(); (err == nil) != ok {
 			t.Errorf("%q: %v", name, err)

@@ -1,5 +1,10 @@
 package domain
 
+import (
+	"crypto/sha256"
+	"fmt"
+)
+
 // KindBuilder is the kind of image builders.
 const KindBuilder Kind = "image-builder"
 
@@ -27,6 +32,13 @@ type Builder struct {
 	NoIMDSv1     *bool  `json:",omitempty"`
 	Tags         Tags
 
+	// Address is its machine's, with the length of its subnet, ENI the interface
+	// that has it. Both stay as long as the builder does.
+	Address string `json:",omitempty"`
+	ENI     string `json:",omitempty"`
+	// Run grows with every start: credentials are given to one run.
+	Run int64 `json:",omitempty"`
+
 	// Machine names its machine, overlay and state directory; no other builder
 	// ever has the same, also not one of the same name.
 	Machine string
@@ -49,8 +61,18 @@ type AccessEndpoint struct {
 	VPCE string
 }
 
-func (*Builder) Alias() string   { return "" }
-func (*Builder) Schema() int     { return 1 }
+// Alias finds the builder of a machine.
+func (b *Builder) Alias() string { return b.Machine }
+
+func (*Builder) Schema() int { return 1 }
+
+// MAC is the hardware address of its machine's card, always the same one:
+// locally administered.
+func (b *Builder) MAC() string {
+	h := sha256.Sum256([]byte("slipway builder's card " + b.Machine))
+	return fmt.Sprintf("0a:%02x:%02x:%02x:%02x:%02x", h[0], h[1], h[2], h[3], h[4])
+}
+
 func (b *Builder) TagSet() *Tags { return &b.Tags }
 
 // BuilderARN is the ARN of an image builder.
@@ -190,6 +212,17 @@ var BuilderMachine = &Machine{
 func HoldsMachine(s State) bool {
 	switch s {
 	case BuilderStopped, BuilderFailed:
+		return false
+	}
+	return true
+}
+
+// HasGuest lists the states in which a builder's guest is at work, or on its way
+// there: it may ask who it is and act as its role. A guest that is told to end
+// may not.
+func HasGuest(s State) bool {
+	switch s {
+	case BuilderStopping, BuilderStopped, BuilderDeleting, BuilderFailed, BuilderPendingImageImport:
 		return false
 	}
 	return true

@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"strings"
 )
@@ -45,6 +47,8 @@ type Subnet struct {
 	Default  bool // the one of its zone that the default VPC came with
 	PublicIP bool
 	Tags     Tags
+
+	Taken int `json:"-"` // addresses in use, when somebody counted
 }
 
 // Alias finds the subnets of a VPC.
@@ -75,6 +79,45 @@ func (g IDs) Subnet() string { return g.hex17("subnet-") }
 
 // SecurityGroup mints a sg-… id.
 func (g IDs) SecurityGroup() string { return g.hex17("sg-") }
+
+// NetworkInterface mints an eni-… id.
+func (g IDs) NetworkInterface() string { return g.hex17("eni-") }
+
+// InstanceID is what a machine's guest calls itself: an instance id that is
+// always the same for a machine.
+func InstanceID(machine string) string { return hex17Of("i-", machine) }
+
+// ImageInstanceID stands for an AppStream image where guests expect an AMI's id.
+func ImageInstanceID(imageARN string) string { return hex17Of("ami-", imageARN) }
+
+// ProfileID stands for the instance profile that would hold a role.
+func ProfileID(roleID string) string { return "AIPA" + strings.TrimPrefix(roleID, "AROA") }
+
+func hex17Of(prefix, word string) string {
+	sum := sha256.Sum256([]byte(prefix + word))
+	return prefix + hex.EncodeToString(sum[:])[:17]
+}
+
+// NoSubnet is where machines are that were given no subnet (AppStream's own
+// interfaces are in 198.19.0.0/16; developer guide, "Management network
+// interface").
+var NoSubnet = netip.MustParsePrefix("198.19.0.0/16")
+
+// NextAddress finds the lowest address of a block that is neither taken nor
+// kept by AWS, which are the first four and the last; false when there is none.
+func NextAddress(block netip.Prefix, taken map[netip.Addr]bool) (netip.Addr, bool) {
+	a := block.Masked().Addr().Next().Next().Next().Next()
+	for ; block.Contains(a.Next()); a = a.Next() {
+		if !taken[a] {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Hostname is the name of the machine with an address (EC2 user guide, IP based
+// naming).
+func Hostname(a netip.Addr) string { return "ip-" + strings.ReplaceAll(a.String(), ".", "-") }
 
 // ParseCIDR reads an IPv4 block as EC2 does: host bits are dropped.
 func ParseCIDR(s string) (netip.Prefix, bool) {

@@ -18,6 +18,15 @@ type SessionKey struct {
 	// Scoped sessions may do what both the role and one of Policies allow.
 	Scoped   bool
 	Policies []string // documents
+	// Guest, when set, is whom the session was given to: it ends with that run
+	// of that machine.
+	Guest *GuestRun `json:",omitempty"`
+}
+
+// GuestRun is one run of a machine of an image builder's.
+type GuestRun struct {
+	Machine string
+	Run     int64
 }
 
 func (*SessionKey) Alias() string { return "" }

@@ -68,6 +68,11 @@ func sessionCredential(tx store.Tx, id string) (*Credential, error) {
 	if !tx.Now().Before(k.Expires) {
 		return nil, fault.New(fault.Denied, "The session of the access key %s has ended.", id).WithCode(CodeExpired)
 	}
+	if k.Guest != nil {
+		if err := checkGuest(tx, k); err != nil {
+			return nil, err
+		}
+	}
 	return &Credential{Secret: k.Secret, Token: k.Token, Caller: domain.Caller{
 		Account: k.Account, Kind: domain.CallerSession, Name: k.Role, UserID: k.RoleID + ":" + k.Session,
 		ARN: k.ARN(), KeyID: id, Scoped: k.Scoped,

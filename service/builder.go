@@ -78,6 +78,10 @@ func (s *Service) StartBuilder(ctx context.Context, c domain.Caller, name, agent
 			return fault.New(fault.NotAvailable, "The instance type %s of the image builder %s is not in the catalogue any more.", b.InstanceType, name)
 		}
 		b.Reason, b.Errors = nil, nil
+		b.Run++
+		if err := s.place(tx, b); err != nil { // one of an older version has no address
+			return err
+		}
 		return s.promise(tx, b, t)
 	})
 }

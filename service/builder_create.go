@@ -43,7 +43,7 @@ func (s *Service) CreateBuilder(ctx context.Context, c domain.Caller, in Builder
 	b := &domain.Builder{
 		DisplayName: in.DisplayName, Description: in.Description, InstanceType: in.InstanceType, VolumeGiB: in.VolumeGiB,
 		Subnets: in.Subnets, Groups: in.Groups, Endpoints: in.Endpoints, RoleARN: in.RoleARN, Internet: in.Internet,
-		AgentVersion: in.AgentVersion, NoIMDSv1: in.NoIMDSv1, Tags: in.Tags, Machine: s.IDs.Machine(),
+		AgentVersion: in.AgentVersion, NoIMDSv1: in.NoIMDSv1, Tags: in.Tags, Machine: s.IDs.Machine(), Run: 1,
 	}
 	if b.VolumeGiB == 0 {
 		b.VolumeGiB = domain.VolumeDefaultGiB
@@ -69,6 +69,9 @@ func (s *Service) CreateBuilder(ctx context.Context, c domain.Caller, in Builder
 			return err
 		}
 		if err := s.promise(tx, b, t); err != nil {
+			return err
+		}
+		if err := s.place(tx, b); err != nil {
 			return err
 		}
 		return s.insertBuilder(tx, c, b)

@@ -113,7 +113,18 @@ func (s *Service) VPCs(ctx context.Context, c domain.Caller, ids []string) ([]*d
 
 // Subnets lists the caller's subnets, all or those named.
 func (s *Service) Subnets(ctx context.Context, c domain.Caller, ids []string) ([]*domain.Subnet, error) {
-	return networkPart[domain.Subnet](ctx, s, c, domain.KindSubnet, ids)
+	out, err := networkPart[domain.Subnet](ctx, s, c, domain.KindSubnet, ids)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		taken, err := addressesTaken(tx, c)
+		for _, n := range out {
+			n.Taken = taken[n.Key.Name]
+		}
+		return err
+	})
+	return out, err
 }
 
 // SecurityGroups lists the caller's security groups, all or those named.

@@ -23,6 +23,7 @@ type Service struct {
 	Config Config
 
 	policies policyCache
+	guests   guestKeys
 }
 
 // Config is what an operator decided.

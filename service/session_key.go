@@ -51,15 +51,19 @@ func (s *Service) AssumeRole(ctx context.Context, c domain.Caller, keys map[stri
 			return err
 		}
 		k.Account, k.Role, k.RoleID, k.Expires = r.Key.Account, r.Key.Name, r.ID, tx.Now().Add(life).Truncate(time.Second)
-		if err := tx.Insert(k); err != nil {
-			return err
-		}
-		return sweep[domain.SessionKey](tx, domain.KindSessionKey, s.IDs.SessionKey())
+		return s.insertSession(tx, k)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return k, nil
+}
+
+func (s *Service) insertSession(tx store.Tx, k *domain.SessionKey) error {
+	if err := tx.Insert(k); err != nil {
+		return err
+	}
+	return sweep[domain.SessionKey](tx, domain.KindSessionKey, s.IDs.SessionKey())
 }
 
 // mayAssume asks the trust policy and the caller's own policies. A role that is

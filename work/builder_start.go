@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 
 	"slipway/compute"
@@ -98,6 +99,11 @@ func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 		ID: s.Machine, CPUs: b.CPUs, MemoryMB: b.MemoryMiB, TPM: w.Driver.Features().TPM, StateDir: w.boardDir(s.Machine), CD: w.ToolsCD,
 		Disk:   compute.Disk{Chain: []compute.File{{Path: s.Overlay, Format: "qcow2"}}},
 		Labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
+	}
+	if p, err := netip.ParsePrefix(b.Address); err == nil {
+		// The service is for those who can sign: with a role's credentials, or with
+		// others that whoever works in it may bring along.
+		spec.Network = compute.Network{Address: p, MAC: b.MAC(), Hostname: domain.Hostname(p.Addr()), Internet: b.Internet, Metadata: true, Service: b.Internet || b.RoleARN != ""}
 	}
 	if b.Disk != "" {
 		if spec.Bus, spec.NIC, err = w.hardware(ctx, b.Disk); err != nil {

@@ -2,6 +2,7 @@ package appstream
 
 import (
 	"context"
+	"net/netip"
 
 	"slipway/api/convert"
 	"slipway/domain"
@@ -91,8 +92,6 @@ func (a api) createImageBuilderStreamingURL(ctx context.Context, c *wire.Call, i
 	return &aws.CreateImageBuilderStreamingURLResult{StreamingURL: &address, Expires: &expires}, nil
 }
 
-// builderShape leaves NetworkAccessConfiguration out: no builder has a network
-// interface in a VPC here.
 func builderShape(b *domain.Builder) *aws.ImageBuilder {
 	out := &aws.ImageBuilder{
 		Name: new(b.Key.Name), Arn: new(domain.BuilderARN(b.Key)), ImageArn: new(b.ImageARN), State: new(string(b.State)),
@@ -100,6 +99,9 @@ func builderShape(b *domain.Builder) *aws.ImageBuilder {
 		InstanceType: new(b.InstanceType), IamRoleArn: convert.Opt(b.RoleARN), CreatedTime: new(b.Created),
 		EnableDefaultInternetAccess: new(b.Internet), AppstreamAgentVersion: convert.Opt(b.AgentVersion),
 		RootVolumeConfig: &aws.VolumeConfig{VolumeSizeInGb: new(b.VolumeGiB)}, DisableIMDSV1: b.NoIMDSv1,
+	}
+	if p, err := netip.ParsePrefix(b.Address); err == nil {
+		out.NetworkAccessConfiguration = &aws.NetworkAccessConfiguration{EniPrivateIpAddress: new(p.Addr().String()), EniId: new(b.ENI)}
 	}
 	if len(b.Subnets) > 0 {
 		out.VpcConfig = &aws.VpcConfig{SubnetIds: b.Subnets, SecurityGroupIds: b.Groups}

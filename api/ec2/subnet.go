@@ -70,7 +70,7 @@ func free(s *domain.Subnet) int64 {
 	if !ok {
 		return 0
 	}
-	return int64(domain.FreeAddresses(p))
+	return int64(domain.FreeAddresses(p) - s.Taken)
 }
 
 func subnetARN(s *domain.Subnet) string {

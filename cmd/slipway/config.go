@@ -43,6 +43,7 @@ type ServeConfig struct {
 	TLSSelfSigned  bool   // make a certificate in the data directory and use it
 	PublicURL      string // origin of every URL handed out; "" is the listening address
 	TrustedProxies []netip.Prefix
+	Guests         GuestConfig
 	Limits         throttle.Limits
 	AuditKeep      int    // days
 	CacheMB        int    // about how much of the store is kept decoded in memory
@@ -207,6 +208,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 				c.TrustedProxies, err = prefixes(s)
 				return err
 			})
+			c.Guests.flags(fs)
 			fs.Float64Var(&c.Limits.Reads, "throttle-reads", c.Limits.Reads, "reading `calls` a second for each account and service; 0: no limit")
 			fs.Float64Var(&c.Limits.Writes, "throttle-writes", c.Limits.Writes, "writing `calls` a second for each account and service; 0: no limit")
 			fs.IntVar(&c.AuditKeep, "audit-days", c.AuditKeep, "keep the audit log for so many `days`")

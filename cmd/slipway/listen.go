@@ -22,14 +22,16 @@ import (
 	"strings"
 	"time"
 
+	"slipway/compute/guestnet"
 	"slipway/wire"
 )
 
 // listener is where requests come in and how that place is called.
 type listener struct {
 	net.Listener
-	endpoint string // what clients are told
-	bundle   string // file with the certificate they must trust; "" for the system's
+	endpoint string      // what clients are told
+	secure   *tls.Config // nil: plain HTTP
+	bundle   string      // file with the certificate they must trust; "" for the system's
 }
 
 func listen(c ServeConfig) (*listener, error) {
@@ -41,7 +43,7 @@ func listen(c ServeConfig) (*listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
-	l := &listener{Listener: ln, endpoint: "http://" + ln.Addr().String(), bundle: bundle}
+	l := &listener{Listener: ln, endpoint: "http://" + ln.Addr().String(), secure: cfg, bundle: bundle}
 	if cfg != nil {
 		l.Listener = tls.NewListener(ln, cfg)
 		l.endpoint = "https://" + ln.Addr().String()
@@ -92,7 +94,7 @@ func selfSign(dir, certFile, keyFile string, c ServeConfig) error {
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "Slipway, self-signed"}, NotBefore: time.Now().Add(-time.Hour),
 		NotAfter: time.Now().AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		DNSNames: []string{"localhost", guestnet.ServiceName}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil {
 		if ip := net.ParseIP(host); ip != nil {

@@ -43,7 +43,8 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	world, err := openWorld(ctx, c, st, log)
+	guests := newGuests()
+	world, err := openWorld(ctx, c, st, guests, log)
 	if err != nil {
 		return err
 	}
@@ -95,6 +96,8 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err := screens.SetOrigin(ln.endpoint); err != nil {
 		return err
 	}
+	guests.open(c, svc, handler, ln.secure, log)
+	defer guests.close()
 	return answer(ctx, ln, behindProxies(c.TrustedProxies, handler), func() error {
 		log.Info("answering", "endpoint", ln.endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
 		return announce(c, ln, key, stdout)

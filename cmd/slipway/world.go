@@ -28,12 +28,12 @@ import (
 )
 
 // openWorld opens the disks and the driver that the workflows act on.
-func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Logger) (*work.World, error) {
+func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, log *slog.Logger) (*work.World, error) {
 	disks, err := disk.Open(filepath.Join(c.DataDir, "disks"))
 	if err != nil {
 		return nil, err
 	}
-	driver, missing, err := openDriver(ctx, c)
+	driver, missing, err := openDriver(ctx, c, g)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +73,13 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, log *slog.Log
 }
 
 // openDriver also tells what the driver lacks on this host.
-func openDriver(ctx context.Context, c ServeConfig) (compute.Driver, []string, error) {
+func openDriver(ctx context.Context, c ServeConfig, g *guests) (compute.Driver, []string, error) {
 	run := filepath.Join(c.DataDir, "run")
 	if c.Compute == "fake" {
 		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime, Guest: fakeGuest})
 		return d, nil, err
 	}
-	d, err := qemu.New(ctx, qemu.Options{Dir: run})
+	d, err := qemu.New(ctx, qemu.Options{Dir: run, Network: g.network(c)})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -22,8 +22,8 @@ const (
 	// localDomain is what hostnames are in (VPC user guide, for us-east-1; one
 	// word for all Regions here).
 	localDomain = "ec2.internal"
-	// serviceName always names the gateway where it leads to the service.
-	serviceName = "slipway.internal"
+	// ServiceName always names the gateway where it leads to the service.
+	ServiceName = "slipway.internal"
 	dataName    = "instance-data." + localDomain
 )
 
@@ -37,7 +37,7 @@ func (p plan) names() map[string]netip.Addr {
 		m[dataName] = metadataAddr
 	}
 	if p.Service {
-		for _, n := range append([]string{serviceName}, p.Names...) {
+		for _, n := range append([]string{ServiceName}, p.Names...) {
 			m[strings.ToLower(strings.TrimSuffix(n, "."))] = p.gateway
 		}
 	}

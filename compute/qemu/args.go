@@ -99,7 +99,7 @@ func commandLine(p plan) []string {
 	card := map[compute.Model]string{compute.E1000e: "e1000e", compute.VirtioNet: "virtio-net-pci"}[s.NIC]
 	// Without a boot ROM the firmware cannot use the card: a frame is a sign of
 	// an operating system.
-	add("device", props{"driver": card, "netdev": "net0", "mac": mac(s.ID), "romfile": ""})
+	add("device", props{"driver": card, "netdev": "net0", "mac": cmp.Or(s.Network.MAC, mac(s.ID)), "romfile": ""})
 
 	if s.TPM {
 		add("chardev", "socket,id=tpm,path="+f.tpm())

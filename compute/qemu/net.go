@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,7 +40,7 @@ type Network struct {
 func (d *Driver) netConfig(r record, f files) guestnet.Config {
 	n, s := d.network, r.Spec.Network
 	return guestnet.Config{
-		Link: f.net(), Peer: f.netPeer(), Count: f.frames(), Host: f.host(), MAC: mac(r.ID), Address: s.Address, Hostname: s.Hostname,
+		Link: f.net(), Peer: f.netPeer(), Count: f.frames(), Host: f.host(), MAC: cmp.Or(s.MAC, mac(r.ID)), Address: s.Address, Hostname: s.Hostname,
 		Internet: s.Internet, Metadata: s.Metadata, Service: s.Service, Names: n.Names, Ports: n.Ports,
 		Allow: n.Allow, Deny: n.Deny, Resolvers: n.Resolvers,
 	}
