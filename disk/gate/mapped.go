@@ -23,7 +23,10 @@ type Sparse interface {
 type stretch struct {
 	n    int64 // of the disk, at least 1
 	kind stretchKind
-	at   int64 // plain: in the file; packed: the unit's place, for the cache
+	// hides: of a hole in a layer over another disk, that it reads as zeros
+	// whatever lies below.
+	hides bool
+	at    int64 // plain: in the file; packed: the unit's place, for the cache
 
 	host, hostN int64 // of a plain or packed unit that begins here: what it takes in the file
 

@@ -236,7 +236,7 @@ func (q *qcow2) find(off int64) (stretch, error) {
 		run, err := q.tab.zeros(table+8*(cluster%perTable), 8, perTable-cluster%perTable)
 		return stretch{n: n + (run-1)<<q.bits}, err
 	case zero || data == 0:
-		return stretch{n: n}, nil
+		return stretch{n: n, hides: zero}, nil
 	case q.taken(data, q.cluster) || data == table:
 		return stretch{}, refuse("QCOW2_CLUSTER", "The qcow2 file's cluster %d lies over the file's own tables, at %d.", cluster, data)
 	case !q.f.holds(data, need):
