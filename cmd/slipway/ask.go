@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
+	"net/http"
 	"net/url"
 )
 
 // request is one request to the admin API.
 type request struct {
 	method, path string
-	body         any // nil for none
+	body         any    // nil for none
+	list         string // the command that lists what there is; said where there is no such thing
 }
 
 // asks is the setup of a leaf that sends one request to a server and shows the
@@ -32,7 +36,11 @@ func asks[T any](declare func(fs *flag.FlagSet) func(args []string) (request, er
 				return err
 			}
 			answer := new(T)
-			if err := c.call(ctx, r.method, r.path, r.body, answer); err != nil {
+			err = c.call(ctx, r.method, r.path, r.body, answer)
+			if no := (*adminError)(nil); r.list != "" && errors.As(err, &no) && no.Status == http.StatusNotFound {
+				return fmt.Errorf("%w `%s` lists them.", err, r.list)
+			}
+			if err != nil {
 				return err
 			}
 			if *asJSON {
@@ -46,13 +54,16 @@ func asks[T any](declare func(fs *flag.FlagSet) func(args []string) (request, er
 // get asks for what is at a path.
 func get(path string) func(*flag.FlagSet) func([]string) (request, error) {
 	return func(*flag.FlagSet) func([]string) (request, error) {
-		return func([]string) (request, error) { return request{"GET", path, nil}, nil }
+		return func([]string) (request, error) { return request{method: "GET", path: path}, nil }
 	}
 }
 
-// getNamed asks for what has the name that is the only argument.
-func getNamed(path string) func(*flag.FlagSet) func([]string) (request, error) {
+// getNamed asks for what has the name that is the only argument; list is the
+// command that lists such things, "" where the server's answer names it.
+func getNamed(path, list string) func(*flag.FlagSet) func([]string) (request, error) {
 	return func(*flag.FlagSet) func([]string) (request, error) {
-		return func(args []string) (request, error) { return request{"GET", path + url.PathEscape(args[0]), nil}, nil }
+		return func(args []string) (request, error) {
+			return request{method: "GET", path: path + url.PathEscape(args[0]), list: list}, nil
+		}
 	}
 }

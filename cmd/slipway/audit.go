@@ -29,7 +29,7 @@ func auditRequest(fs *flag.FlagSet) func([]string) (request, error) {
 	user := fs.String("user", "", "only callers whose ARN contains this, or whose access `key` it is")
 	errs := fs.Bool("errors", false, "only calls that were refused or failed")
 	since := fs.Duration("since", 0, "only the last `duration`, such as 1h")
-	limit := fs.Int("limit", 50, "so many records, 1000 at most")
+	limit := fs.Int("limit", 50, "show this `number` of records, 1000 at most")
 	return func([]string) (request, error) {
 		q := url.Values{"limit": {fmt.Sprint(*limit)}}
 		for k, v := range map[string]string{"event": *event, "user": *user} {
@@ -43,7 +43,7 @@ func auditRequest(fs *flag.FlagSet) func([]string) (request, error) {
 		if *since > 0 {
 			q.Set("since", time.Now().Add(-*since).UTC().Format(time.RFC3339))
 		}
-		return request{"GET", "/audit?" + q.Encode(), nil}, nil
+		return request{method: "GET", path: "/audit?" + q.Encode()}, nil
 	}
 }
 

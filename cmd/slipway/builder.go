@@ -35,7 +35,7 @@ func builderShow() *command {
 	return &command{
 		name: "show", args: "NAME",
 		summary: "Show an image builder: state, what its machine has, how its guest booted, the work on it",
-		setup:   asks(getNamed("/image-builders/"), printBuilder, "NAME"),
+		setup:   asks(getNamed("/image-builders/", "slipway builder ls"), printBuilder, "NAME"),
 	}
 }
 

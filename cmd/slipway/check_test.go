@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 		{[]string{sql}, 1, `Instance Names\SQL: MSSQLSERVER = MSSQL16.MSSQLSERVER`},
 		{[]string{sql, "--rules", "open"}, 0, "Waived here"},
 		{[]string{evil}, 2, "backing file"},
-		{[]string{filepath.Join(dir, "none")}, 2, "no such file"},
+		{[]string{filepath.Join(dir, "none")}, 2, "no file or directory"},
 		{[]string{dir}, 2, "not a file"},
 		{[]string{good, "--rules", "gcp"}, 2, "must be aws, byol or open"},
 		{nil, 2, "DISK is missing"},

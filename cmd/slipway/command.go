@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // streams is where a command prints: results to out, everything said on the
@@ -98,7 +100,7 @@ func (c *command) run(ctx context.Context, parent string, args []string, io stre
 		return nil
 	}
 	if err != nil {
-		return &usageError{path, err.Error()}
+		return &usageError{path, flagProblem(fs, err)}
 	}
 	if err := act(ctx, rest, io); err != nil {
 		var u *usageError
@@ -128,6 +130,9 @@ func (c *command) descend(ctx context.Context, path string, args []string, io st
 	}
 	if sub := c.find(args); sub != nil {
 		return sub.run(ctx, path, args[1:], io)
+	}
+	if strings.HasPrefix(args[0], "-") {
+		return &usageError{path, fmt.Sprintf("a command must come before %s", args[0])}
 	}
 	return &usageError{path, fmt.Sprintf("there is no command %q", args[0])}
 }
@@ -159,6 +164,40 @@ func parseMixed(fs *flag.FlagSet, args []string) ([]string, error) {
 		rest = append(rest, fs.Arg(0))
 		args = fs.Args()[1:]
 	}
+}
+
+// What the flag package says of a flag that is not there, or has no value, and of
+// one with a value that it cannot take.
+var (
+	flagAlone = regexp.MustCompile(`^(flag provided but not defined|flag needs an argument): -(.+)$`)
+	flagValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]+): (.*)$`)
+)
+
+// flagProblem says a mistake with a flag in our words: flags have two hyphens
+// here, and what a value must be belongs to the message.
+func flagProblem(fs *flag.FlagSet, err error) string {
+	if m := flagAlone.FindStringSubmatch(err.Error()); m != nil {
+		if m[1] == "flag needs an argument" {
+			return "--" + m[2] + " needs a value"
+		}
+		return "there is no flag --" + m[2]
+	}
+	m := flagValue.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err.Error()
+	}
+	value, name, why := m[1], m[2], m[3]
+	if g, ok := fs.Lookup(name).Value.(flag.Getter); ok {
+		switch g.Get().(type) {
+		case int, int64, uint, uint64:
+			why = "it must be a whole number"
+		case time.Duration:
+			why = "it must be a duration, such as 90s or 2h"
+		case bool:
+			why = "it must be true or false"
+		}
+	}
+	return fmt.Sprintf("--%s is %s: %s", name, value, why)
 }
 
 // help prints the usage of a command; fs is nil for a group.
@@ -204,7 +243,8 @@ func flagLines(fs *flag.FlagSet) []string {
 		if word != "" {
 			left += " " + strings.ToUpper(word)
 		}
-		if f.DefValue != "" && f.DefValue != "false" {
+		// A default that is worked out later is told by the usage itself.
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0s" && !strings.Contains(usage, "(default") {
 			usage += " (default " + f.DefValue + ")"
 		}
 		lines = append(lines, left+"\t"+usage)

@@ -37,7 +37,7 @@ func imageShow() *command {
 	return &command{
 		name: "show", args: "NAME",
 		summary: "Show an image: state, findings, how its guest booted, the work on it",
-		setup:   asks(getNamed("/images/"), printImage, "NAME"),
+		setup:   asks(getNamed("/images/", "slipway image ls"), printImage, "NAME"),
 	}
 }
 

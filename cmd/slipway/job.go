@@ -28,7 +28,7 @@ func jobLs() *command {
 				if *active {
 					path += "&active=1"
 				}
-				return request{"GET", path, nil}, nil
+				return request{method: "GET", path: path}, nil
 			}
 		}, listJobs),
 	}
@@ -60,7 +60,7 @@ func stepOf(j *adminapi.Job) string {
 func jobShow() *command {
 	return &command{
 		name: "show", args: "JOB", summary: "Show a job and every step it ran",
-		setup: asks(getNamed("/jobs/"), printJob, "JOB"),
+		setup: asks(getNamed("/jobs/", ""), printJob, "JOB"),
 	}
 }
 
@@ -98,7 +98,7 @@ func jobCancel() *command {
 		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			why := fs.String("why", "cancelled with slipway job cancel", "keep this `reason` with the job")
 			return func(args []string) (request, error) {
-				return request{"POST", "/jobs/" + url.PathEscape(args[0]) + "/cancel", adminapi.CancelRequest{Why: *why}}, nil
+				return request{method: "POST", path: "/jobs/" + url.PathEscape(args[0]) + "/cancel", body: adminapi.CancelRequest{Why: *why}}, nil
 			}
 		}, func(io streams, j *adminapi.Job) error {
 			_, err := fmt.Fprintf(io.out, "%s is asked to stop; it is %s. Follow it with: slipway job watch %s\n", j.ID, j.Status, j.ID)

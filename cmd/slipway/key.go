@@ -24,7 +24,7 @@ func keyLs() *command {
 		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
 			account := fs.String("account", "", "only those of this `account`")
 			return func([]string) (request, error) {
-				return request{"GET", "/keys?account=" + url.QueryEscape(*account), nil}, nil
+				return request{method: "GET", path: "/keys?account=" + url.QueryEscape(*account)}, nil
 			}
 		}, listKeys),
 	}
@@ -138,7 +138,9 @@ func keyDisable() *command {
 	return &command{
 		name: "disable", args: "KEY", summary: "Refuse every request that is signed with KEY from now on",
 		setup: asks(func(*flag.FlagSet) func([]string) (request, error) {
-			return func(args []string) (request, error) { return request{"POST", keyPath(args[0], "disable"), nil}, nil }
+			return func(args []string) (request, error) {
+				return request{method: "POST", path: keyPath(args[0], "disable")}, nil
+			}
 		}, func(io streams, k *adminapi.Key) error {
 			_, err := fmt.Fprintf(io.out, "%s of account %s is disabled.\n", k.ID, k.Account)
 			return err

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"slipway/compute/guestnet"
@@ -40,8 +41,11 @@ func listen(c ServeConfig) (*listener, error) {
 		return nil, err
 	}
 	ln, err := net.Listen("tcp", c.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("something listens on %s already: stop it, or choose another address with --listen", c.Listen)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+		return nil, fmt.Errorf("listen on %s: %w: choose another address with --listen", c.Listen, err)
 	}
 	l := &listener{Listener: ln, endpoint: "http://" + ln.Addr().String(), secure: cfg, bundle: bundle}
 	if cfg != nil {

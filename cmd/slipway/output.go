@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"strings"
@@ -18,8 +19,8 @@ import (
 	"slipway/fault"
 )
 
-func jsonFlag(fs *flag.FlagSet) *bool {
-	return fs.Bool("json", false, "print JSON for programs")
+func jsonFlag(set *flag.FlagSet) *bool {
+	return set.Bool("json", false, "print JSON for programs")
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -61,6 +62,9 @@ func explain(err error) string {
 	}
 	if n := (*net.DNSError)(nil); errors.As(err, &n) {
 		return fmt.Sprintf("the host %s cannot be found: check AWS_ENDPOINT_URL and the Region", n.Name)
+	}
+	if p := (*fs.PathError)(nil); errors.As(err, &p) && err.Error() == p.Error() && errors.Is(err, fs.ErrNotExist) {
+		return "there is no file or directory " + p.Path
 	}
 	if f := (*fault.Error)(nil); errors.As(err, &f) && f.Hint != "" && !strings.Contains(err.Error(), f.Hint) {
 		return err.Error() + "\n" + f.Hint

@@ -22,11 +22,11 @@ AWS's base images find them, use  slipway serve --public-images FILE.`,
 			var in adminapi.PublishRequest
 			fs.StringVar(&in.Image, "from-image", "", "publish this AppStream `image` of yours")
 			fs.StringVar(&in.AMI, "from-ami", "", "publish the disk of this `ami` of yours")
-			fs.StringVar(&in.DisplayName, "display-name", "", "the name people see")
-			fs.StringVar(&in.Description, "description", "", "what it is")
+			fs.StringVar(&in.DisplayName, "display-name", "", "the `name` people see")
+			fs.StringVar(&in.Description, "description", "", "say in this `text` what it is")
 			return func(args []string) (request, error) {
 				in.Name = args[0]
-				return request{"POST", "/public-images", in}, nil
+				return request{method: "POST", path: "/public-images", body: in}, nil
 			}
 		}, func(io streams, i *adminapi.Image) error {
 			_, err := fmt.Fprintln(io.out, i.ARN)

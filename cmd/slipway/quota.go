@@ -31,7 +31,7 @@ func quotaLs() *command {
 			account, region := quotaScope(fs)
 			return func([]string) (request, error) {
 				q := url.Values{"account": {*account}, "region": {*region}}
-				return request{"GET", "/quotas?" + q.Encode(), nil}, nil
+				return request{method: "GET", path: "/quotas?" + q.Encode()}, nil
 			}
 		}, listQuotas),
 	}
@@ -62,7 +62,7 @@ func quotaSet() *command {
 					}
 					in.Value = &n
 				}
-				return request{"POST", "/quotas", in}, nil
+				return request{method: "POST", path: "/quotas", body: in}, nil
 			}
 		}, func(io streams, q *adminapi.Quota) error {
 			_, err := fmt.Fprintf(io.out, "%s: %d (AWS's default: %d)\n", q.Name, q.Value, q.Default)

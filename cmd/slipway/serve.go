@@ -32,7 +32,7 @@ import (
 func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err error) {
 	log := newLogger(c, stderr)
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return fmt.Errorf("make the data directory: %w: choose another with --data-dir", err)
 	}
 	st, err := sqlite.Open(c.DataDir, sqlite.Options{Clock: domain.WallClock, CacheBytes: c.CacheMB << 20})
 	if err != nil {

@@ -20,6 +20,9 @@ func Restore(ctx context.Context, o Options, from, to string) (m *Manifest, foun
 		return nil, nil, fault.New(fault.Exists, "%s is not empty.", to).WithHint("Name a directory that is empty or not there.")
 	}
 	st, err := os.Stat(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fault.New(fault.NotFound, "There is no backup %s.", from).WithHint("Name the file or directory that slipway backup has made.")
+	}
 	if err != nil {
 		return nil, nil, failed(err)
 	}
