@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
 	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
 // building asks for an image builder that would be made if change did not spoil
@@ -38,9 +40,10 @@ func (w *world) builders() {
 	b := out.ImageBuilder
 	if b.State != types.ImageBuilderStatePending || near(b.CreatedTime) != nil || b.RootVolumeConfig == nil || *b.RootVolumeConfig.VolumeSizeInGb != 200 ||
 		*b.ImageArn != *img.Arn || !*b.EnableDefaultInternetAccess || len(b.AccessEndpoints) != 1 || b.VpcConfig.SubnetIds[0] != subnet || *b.IamRoleArn != w.role ||
-		b.NetworkAccessConfiguration != nil || !strings.HasSuffix(*b.Arn, ":image-builder/b") {
+		!strings.HasSuffix(*b.Arn, ":image-builder/b") {
 		w.t.Errorf("created: %+v", b)
 	}
+	w.builderIsIn(b, subnets.Subnets[0])
 	tags, err := w.app.ListTagsForResource(w.ctx, &appstream.ListTagsForResourceInput{ResourceArn: b.Arn})
 	w.ok(err)
 	if tags.Tags["team"] != "red" {
@@ -51,6 +54,24 @@ func (w *world) builders() {
 	w.buildersRefused("RUNNING")
 	w.builderCreationRefused()
 	w.builderEnds(*subnets.Subnets[0].SubnetId)
+}
+
+// builderIsIn wants an interface with an address of the subnet, which has one
+// less.
+func (w *world) builderIsIn(b *types.ImageBuilder, before ec2types.Subnet) {
+	n := b.NetworkAccessConfiguration
+	if n == nil || !strings.HasPrefix(aws.ToString(n.EniId), "eni-") {
+		w.t.Fatalf("the builder's interface: %+v", n)
+	}
+	block := netip.MustParsePrefix(*before.CidrBlock)
+	if a, err := netip.ParseAddr(aws.ToString(n.EniPrivateIpAddress)); err != nil || !block.Contains(a) {
+		w.t.Errorf("the address %s is not of %s: %v", aws.ToString(n.EniPrivateIpAddress), block, err)
+	}
+	after, err := w.ec2.DescribeSubnets(w.ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{*before.SubnetId}})
+	w.ok(err)
+	if got := *after.Subnets[0].AvailableIpAddressCount; got != *before.AvailableIpAddressCount-1 {
+		w.t.Errorf("%d addresses are left, there were %d", got, *before.AvailableIpAddressCount)
+	}
 }
 
 // builderEnds stops, starts and deletes the builder, and makes another one of
