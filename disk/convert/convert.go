@@ -223,7 +223,7 @@ func (j *job) run(ctx context.Context) (Result, error) {
 	if !j.o.Digest.IsZero() {
 		source = j.o.Digest
 	}
-	if err := j.verify(ctx, made, source); err != nil {
+	if source, err = j.verify(ctx, made, source); err != nil {
 		return Result{}, err
 	}
 	n, err := j.publish(made)
@@ -234,38 +234,17 @@ func (j *job) run(ctx context.Context) (Result, error) {
 	return Result{Format: j.o.Format, VirtualSize: j.size, FileBytes: n, Digest: source}, nil
 }
 
-// write makes the file in the directory of the conversion and tells the digest
-// of its source, unless that is known. A source is hashed while it is converted:
-// both read it, and one mostly waits for the other's processor.
+// write makes the file in the directory of the conversion. source is its digest
+// where writing tells it.
 func (j *job) write(ctx context.Context) (made string, source disk.Digest, err error) {
-	if j.o.Format == gate.Raw {
+	switch j.o.Format {
+	case gate.Raw:
 		return j.copyRaw(ctx)
-	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	hashed := make(chan error, 1)
-	go func() {
-		if !j.o.Digest.IsZero() {
-			hashed <- nil
-			return
-		}
-		s, err := disk.Sum(ctx, j.src, j.size, nil)
-		if source = s.Digest; err != nil {
-			stop(err)
-		}
-		hashed <- err
-	}()
-	if j.o.Format == gate.OVA {
+	case gate.OVA:
 		made, err = j.pack(ctx)
-	} else {
+	default:
 		made, err = j.qemuImg(ctx, j.o.Format)
 	}
-	if err != nil {
-		stop(err)
-		<-hashed
-		return "", source, err
-	}
-	err = <-hashed // source is written before it
 	return made, source, err
 }
 

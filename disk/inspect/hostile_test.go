@@ -213,7 +213,7 @@ func TestCorruption(t *testing.T) {
 		limit = time.Hour
 	}
 	rng := rand.New(rand.NewPCG(20, 26))
-	kinds := []fixture.Kind{fixture.WindowsServer2022, fixture.Debian12, fixture.BIOSOnly}
+	kinds := []fixture.Kind{fixture.WindowsServer2022, fixture.Debian12, fixture.BIOSOnly, fixture.AmazonLinux2}
 	var failed, done int
 	var slowest, dearest time.Duration // by the clock, by the processor
 	started := time.Now()
