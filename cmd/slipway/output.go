@@ -66,10 +66,14 @@ func explain(err error) string {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) && err.Error() == p.Error() && errors.Is(err, fs.ErrNotExist) {
 		return "there is no file or directory " + p.Path
 	}
-	if f := (*fault.Error)(nil); errors.As(err, &f) && f.Hint != "" && !strings.Contains(err.Error(), f.Hint) {
-		return err.Error() + "\n" + f.Hint
+	text := err.Error()
+	for inner, f := err, (*fault.Error)(nil); errors.As(inner, &f); inner = f.Err { // the kinds are words for programs
+		text = strings.Replace(text, f.Kind.String()+": "+f.Public, f.Public, 1)
 	}
-	return err.Error()
+	if f := (*fault.Error)(nil); errors.As(err, &f) && f.Hint != "" && !strings.Contains(text, f.Hint) {
+		return text + "\n" + f.Hint
+	}
+	return text
 }
 
 // age says how long ago t was, in one unit.

@@ -194,7 +194,7 @@ func TestEnvInAShell(t *testing.T) {
 func TestOneServerPerDirectory(t *testing.T) {
 	s := rig.Start(t, "--compute", "fake")
 	for _, listen := range []string{"127.0.0.1:0", strings.TrimPrefix(s.Endpoint, "http://")} {
-		if out, errs, err := s.CLI("serve", "--data-dir", s.DataDir, "--listen", listen, "--compute", "fake"); err == nil || !strings.Contains(errs, "in use by process") {
+		if out, errs, err := s.CLI("serve", "--data-dir", s.DataDir, "--listen", listen, "--compute", "fake"); err == nil || !strings.Contains(errs, "slipway: The data directory is in use by process") {
 			t.Errorf("a second server on %s: %v\n%s\n%s", listen, err, out, errs)
 		}
 	}

@@ -127,6 +127,17 @@ func (f *fakeAWS) put(w http.ResponseWriter, r *http.Request, id, index string, 
 
 func (f *fakeAWS) complete(w http.ResponseWriter, r *http.Request, id string) {
 	s := f.snaps[id]
+	if s != nil {
+		all := sha256.New()
+		for _, i := range slices.Sorted(maps.Keys(s.blocks)) {
+			sum := sha256.Sum256(s.blocks[i])
+			all.Write(sum[:])
+		}
+		if base64.StdEncoding.EncodeToString(all.Sum(nil)) != r.Header.Get("x-amz-Checksum") || r.Header.Get("x-amz-Checksum-Aggregation-Method") != "LINEAR" {
+			ebsError(w, 400, "ValidationException", "checksum")
+			return
+		}
+	}
 	if s == nil || strconv.Itoa(len(s.blocks)) != r.Header.Get("x-amz-ChangedBlocksCount") {
 		ebsError(w, 400, "ValidationException", "count")
 		return

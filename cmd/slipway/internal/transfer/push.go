@@ -52,6 +52,8 @@ type pusher struct {
 	src    *source
 	state  *pushState
 	result PushResult
+
+	checksum string // of all blocks together; "" when it is not known
 }
 
 // Push uploads a disk and registers a machine image of it. It may be
@@ -230,10 +232,13 @@ func (p *pusher) complete(ctx context.Context) error {
 		return err
 	}
 	p.result.Blocks = p.state.Done.count()
+	in := &ebs.CompleteSnapshotInput{SnapshotId: &p.state.Snapshot, ChangedBlocksCount: aws.Int32(int32(p.result.Blocks))}
+	if p.checksum != "" {
+		in.Checksum, in.ChecksumAlgorithm = &p.checksum, ebstypes.ChecksumAlgorithmChecksumAlgorithmSha256
+		in.ChecksumAggregationMethod = ebstypes.ChecksumAggregationMethodChecksumAggregationLinear
+	}
 	return p.retry.do(ctx, func(ctx context.Context) error {
-		_, err := p.EBS.CompleteSnapshot(ctx, &ebs.CompleteSnapshotInput{
-			SnapshotId: &p.state.Snapshot, ChangedBlocksCount: aws.Int32(int32(p.result.Blocks)),
-		})
+		_, err := p.EBS.CompleteSnapshot(ctx, in)
 		return err
 	})
 }
