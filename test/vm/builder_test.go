@@ -18,7 +18,7 @@ import (
 )
 
 // TestBuilder takes an image builder through its life: up, killed and noticed,
-// up again with its board's memory, stopped, deleted without a trace.
+// up again with its board's memory, looked at and typed into, stopped, deleted without a trace.
 func TestBuilder(t *testing.T) {
 	h := newHouse(t, "--import-rules", "open", patient)
 	ami := h.push(rig.Guest(t, "linux"), "base")
@@ -56,6 +56,7 @@ func TestBuilder(t *testing.T) {
 	if again := h.builder("RUNNING", "PENDING"); again.Reason != nil || again.Machine != first.Machine {
 		t.Errorf("started again: %+v", again)
 	}
+	h.typed(first.Machine)
 	if now := h.board("vars.fd"); !os.SameFile(vars, now) {
 		t.Error("the firmware variables were made anew")
 	}
