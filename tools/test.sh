@@ -42,6 +42,9 @@ race() { packages | grep -vE "$no_race" | CGO_ENABLED=1 xargs go test -json -rac
 race_engine() { CGO_ENABLED=1 go test -json -race -timeout 15m -run "$engine" ./work | timed; }
 boots() { go list ./... | grep -E "$machines" | xargs go test -json -p 1 -timeout 30m | timed; }
 step vet go vet ./...
+# Before the machines: one of their tests opens a browser.
+browser() { (cd test/web && npm ci --no-audit --no-fund --loglevel=error); }
+step 'test/web: npm' browser
 # A guest that boots in software keeps one processor busy: the other one has
 # time for everything else.
 machines_begun=$SECONDS
@@ -62,10 +65,8 @@ if [ -f test/js/package.json ]; then
   step test/js js
 fi
 
-if [ -f test/web/package.json ]; then
-  pages() { (cd test/web && npm ci --no-audit --no-fund --loglevel=error && npm test); }
-  step test/web pages
-fi
+pages() { (cd test/web && npm test); }
+step test/web pages
 
 echo '== real machines'
 wait "$machines_pid" || failed+=('real machines')

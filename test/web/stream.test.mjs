@@ -66,6 +66,7 @@ test('a person sees the screen, types, clicks and copies', async () => {
   await until('the other one sees it', async () => (await clipboard(other)) === 'from the page');
   await page.fill('#clip', 'Typed: "x"!');
   await page.click('#clip-type');
+  await page.waitForTimeout(800); // it is typed at a person's pace
   await page.keyboard.press('Enter');
   await until('the typed text arrived', async () => (await clipboard(other)) === 'Typed: "x"!');
 

@@ -76,10 +76,10 @@ for (const c of combos) {
   b.addEventListener("click", () => { send(link, c); open.close(); link.focus(); });
   $("combos").append(b);
 }
-$("clip-type").addEventListener("click", () => {
-  const skipped = type(link, $("clip").value);
+$("clip-type").addEventListener("click", async () => {
   open.close();
   link.focus();
+  const skipped = await type(link, $("clip").value);
   if (skipped > 0) announce(`${skipped} characters are not on a US keyboard and were left out.`);
 });
 

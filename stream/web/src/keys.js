@@ -33,19 +33,27 @@ row(["BracketLeft", "BracketRight", "Backslash", "Semicolon", "Quote", "Comma", 
 row([..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].map((c) => "Key" + c), "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 us.set(" ", ["Space", false]);
 
+// A keyboard's queue in a guest holds a few keys only.
+const KEY_EVERY = 30; // ms
+
 // type types a text and returns how many characters it left out.
-export function type(link, text) {
+export async function type(link, text) {
   let skipped = 0;
   const tap = (sym, code) => { link.rfb?.sendKey(sym, code, true); link.rfb?.sendKey(sym, code, false); };
   for (const c of text.replace(/\r\n?/g, "\n")) {
+    if (!link.rfb) break;
     if (c === "\n") tap(0xff0d, "Enter");
     else if (c === "\t") tap(0xff09, "Tab");
     else if (us.has(c)) {
       const [code, shift] = us.get(c);
-      if (shift) link.rfb?.sendKey(...left.Shift, true);
+      if (shift) link.rfb.sendKey(...left.Shift, true);
       tap(c.codePointAt(0), code);
-      if (shift) link.rfb?.sendKey(...left.Shift, false);
-    } else skipped++;
+      if (shift) link.rfb.sendKey(...left.Shift, false);
+    } else {
+      skipped++;
+      continue;
+    }
+    await new Promise((next) => setTimeout(next, KEY_EVERY));
   }
   return skipped;
 }

@@ -1,0 +1,430 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/appstream"
+	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
+	"github.com/coder/websocket"
+
+	"slipway/test/rig"
+)
+
+const (
+	screenGoal = 1.1
+	presses    = 60 // keys that are measured each way
+	watchers   = 20
+	watchTime  = 5 * time.Second
+)
+
+// screens measures what the gateway adds between a key and the pixels it
+// changes, on the console of a real guest, and what people who look cost.
+func (b *bench) screens() error {
+	display, address, err := b.console()
+	if err != nil {
+		return err
+	}
+	defer b.unbuild()
+	direct, err := dialDisplay(b.ctx, display)
+	if err != nil {
+		return err
+	}
+	defer direct.Close()
+	page, err := b.dialPage(address)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	// A cursor that blinks would pass for an answer.
+	if err := direct.say("echo 0 > /sys/class/graphics/fbcon/cursor_blink"); err != nil {
+		return err
+	}
+	var hand, gateway []time.Duration
+	for n := range presses {
+		for _, way := range []struct {
+			c  *eye
+			to *[]time.Duration
+		}{{direct, &hand}, {page, &gateway}} {
+			took, err := way.c.press('a' + uint32(n%26))
+			if err != nil {
+				return err
+			}
+			*way.to = append(*way.to, took)
+		}
+	}
+	d, g := median(hand), median(gateway)
+	b.table.head("From a key to the pixels it changes on a guest's console; median of %d each, in turns", presses)
+	b.table.add("QEMU's own display", fmt.Sprintf("%.1f ms", d.Seconds()*1000), "", true)
+	b.table.add("through the gateway", fmt.Sprintf("%.1f ms", g.Seconds()*1000), "", true)
+	b.table.add("  against the display", times(ratio(g, d)), "≤ 1.10 ×", ratio(g, d) <= screenGoal)
+	return b.watched(address, direct)
+}
+
+// watched measures many who look while somebody types.
+func (b *bench) watched(address string, typist *eye) error {
+	before, _, err := b.srv.Resident()
+	if err != nil {
+		return err
+	}
+	idle := b.cpu()
+	if err := typist.typeFor(watchTime); err != nil {
+		return err
+	}
+	idle = b.cpu() - idle
+	var all []*eye
+	defer func() {
+		for _, c := range all {
+			c.Close()
+		}
+	}()
+	var looking sync.WaitGroup
+	for range watchers {
+		c, err := b.dialPage(address)
+		if err != nil {
+			return err
+		}
+		all = append(all, c)
+		looking.Go(c.look)
+	}
+	busy := b.cpu()
+	if err := typist.typeFor(watchTime); err != nil {
+		return err
+	}
+	busy = b.cpu() - busy
+	after, _, err := b.srv.Resident()
+	if err != nil {
+		return err
+	}
+	var seen int64
+	for _, c := range all {
+		c.Close()
+	}
+	looking.Wait()
+	for _, c := range all {
+		seen += c.updates
+	}
+	b.table.head("%d people look at one screen for %s while somebody types", watchers, watchTime)
+	b.table.add("resident memory for each", fmt.Sprintf("%d KB", (after-before)/watchers>>10), "", true)
+	b.table.add("the server's processor time for each, of one processor", fmt.Sprintf("%.2f %%", 100*(busy-idle).Seconds()/watchTime.Seconds()/watchers), "", true)
+	b.table.add("pictures that each has seen", fmt.Sprint(seen/watchers), "", true)
+	if seen == 0 {
+		return errors.New("nobody saw anything")
+	}
+	return nil
+}
+
+// console makes an image builder from the sample guest and gives its display's
+// socket and its streaming address.
+func (b *bench) console() (display, address string, err error) {
+	if b.guest == "" {
+		if b.guest, err = rig.SampleDisk(b.ctx); err != nil {
+			return "", "", err
+		}
+	}
+	ami, err := b.push(b.guest, "screen")
+	if err != nil {
+		return "", "", err
+	}
+	if _, err := b.importOnce("screen", ami, false); err != nil {
+		return "", "", err
+	}
+	name := aws.String("screen")
+	if _, err = b.c.AppStream.CreateImageBuilder(b.ctx, &appstream.CreateImageBuilderInput{
+		Name: name, ImageName: name, InstanceType: aws.String("GeneralPurpose.m7i.large"),
+	}); err != nil {
+		return "", "", err
+	}
+	err = rig.Poll(b.ctx, 5*time.Minute, time.Second, func() (bool, error) {
+		out, err := b.c.AppStream.DescribeImageBuilders(b.ctx, &appstream.DescribeImageBuildersInput{Names: []string{"screen"}})
+		return err == nil && out.ImageBuilders[0].State == types.ImageBuilderStateRunning, err
+	})
+	if err != nil {
+		return "", "", err
+	}
+	out, err := b.c.AppStream.CreateImageBuilderStreamingURL(b.ctx, &appstream.CreateImageBuilderStreamingURLInput{Name: name})
+	if err != nil {
+		return "", "", err
+	}
+	found, err := filepath.Glob(filepath.Join(b.srv.DataDir, "run", "b-*", "v"))
+	if err != nil || len(found) != 1 {
+		return "", "", fmt.Errorf("the display's socket: %v, %w", found, err)
+	}
+	return found[0], *out.StreamingURL, nil
+}
+
+// unbuild removes the builder and waits until its machine is gone.
+func (b *bench) unbuild() {
+	name := aws.String("screen")
+	if _, err := b.c.AppStream.DeleteImageBuilder(b.ctx, &appstream.DeleteImageBuilderInput{Name: name}); err != nil {
+		return // the server ends with the bench, and the rig looks after machines
+	}
+	_ = rig.Poll(b.ctx, time.Minute, 100*time.Millisecond, func() (bool, error) {
+		_, err := b.c.AppStream.DescribeImageBuilders(b.ctx, &appstream.DescribeImageBuildersInput{Names: []string{"screen"}})
+		return err != nil, nil
+	})
+}
+
+// eye is a viewer that knows raw pictures only.
+type eye struct {
+	io.ReadWriteCloser
+	in      *bufio.Reader
+	w, h    uint16
+	updates int64
+	seen    chan error // one for each picture
+	asked   bool       // and not answered
+}
+
+func dialDisplay(ctx context.Context, socket string) (*eye, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	return open(c)
+}
+
+// dialPage opens an address as a browser does, and its websocket.
+func (b *bench) dialPage(address string) (*eye, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Jar: jar}
+	res, err := client.Get(address)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK || len(res.Cookies()) != 1 {
+		return nil, fmt.Errorf("the page: %s (make web bundles it)", res.Status)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	origin := u.Scheme + "://" + u.Host
+	c, _, err := websocket.Dial(b.ctx, strings.Replace(origin, "http", "ws", 1)+res.Cookies()[0].Path+"socket",
+		&websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}, HTTPClient: client})
+	if err != nil {
+		return nil, err
+	}
+	c.SetReadLimit(-1)
+	return open(&socket{ctx: b.ctx, c: c})
+}
+
+// socket is the screen's part of a page's websocket.
+type socket struct {
+	ctx  context.Context
+	c    *websocket.Conn
+	rest []byte
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	for len(s.rest) == 0 {
+		kind, b, err := s.c.Read(s.ctx)
+		if err != nil {
+			return 0, err
+		}
+		if kind == websocket.MessageBinary {
+			s.rest = b
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	return len(p), s.c.Write(s.ctx, websocket.MessageBinary, p)
+}
+
+func (s *socket) Close() error { return s.c.CloseNow() }
+
+// open shakes hands and sees the whole screen once.
+func open(c io.ReadWriteCloser) (*eye, error) {
+	e := &eye{ReadWriteCloser: c, in: bufio.NewReaderSize(c, 64<<10), seen: make(chan error, 1)}
+	var init struct {
+		W, H   uint16
+		Format [16]byte
+		Name   uint32
+	}
+	steps := []func() error{
+		func() error { return e.skip(12) },
+		func() error { return e.send([]byte("RFB 003.008\n")) },
+		func() error {
+			n, err := e.in.ReadByte()
+			if err == nil {
+				err = e.skip(int64(n))
+			}
+			return err
+		},
+		func() error { return e.send([]byte{1}) },
+		func() error { return e.skip(4) },
+		func() error { return e.send([]byte{1}) },
+		func() error { return binary.Read(e.in, binary.BigEndian, &init) },
+		func() error { return e.skip(int64(init.Name)) },
+		func() error { return e.send([]byte{2, 0, 0, 1, 0, 0, 0, 0}) },
+		func() error { e.w, e.h = init.W, init.H; return e.ask(0) },
+		e.update,
+	}
+	for _, f := range steps {
+		if err := f(); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	go func() {
+		for err := error(nil); err == nil; {
+			err = e.update()
+			e.seen <- err
+		}
+	}()
+	return e, nil
+}
+
+func (e *eye) skip(n int64) error {
+	_, err := io.CopyN(io.Discard, e.in, n)
+	return err
+}
+
+func (e *eye) send(p []byte) error {
+	_, err := e.Write(p)
+	return err
+}
+
+func (e *eye) ask(incremental byte) error {
+	p := binary.BigEndian.AppendUint16([]byte{3, incremental, 0, 0, 0, 0}, e.w)
+	return e.send(binary.BigEndian.AppendUint16(p, e.h))
+}
+
+// update reads one picture, or part of one.
+func (e *eye) update() error {
+	kind, err := e.in.ReadByte()
+	if err != nil {
+		return err
+	}
+	if kind != 0 {
+		return fmt.Errorf("message %d", kind)
+	}
+	var head struct {
+		_ uint8
+		N uint16
+	}
+	if err := binary.Read(e.in, binary.BigEndian, &head); err != nil {
+		return err
+	}
+	for range head.N {
+		var r struct {
+			X, Y, W, H uint16
+			Encoding   int32
+		}
+		if err := binary.Read(e.in, binary.BigEndian, &r); err != nil {
+			return err
+		}
+		if r.Encoding != 0 {
+			return fmt.Errorf("encoding %d", r.Encoding)
+		}
+		if err := e.skip(4 * int64(r.W) * int64(r.H)); err != nil {
+			return err
+		}
+	}
+	e.updates++
+	return nil
+}
+
+func (e *eye) key(sym uint32) error {
+	var p []byte
+	for _, down := range []byte{1, 0} {
+		p = binary.BigEndian.AppendUint32(append(p, 4, down, 0, 0), sym)
+	}
+	return e.send(p)
+}
+
+// press measures from a key to the picture of it. What others changed before is
+// looked at first.
+func (e *eye) press(sym uint32) (time.Duration, error) {
+	for rested := false; !rested; {
+		if !e.asked {
+			if err := e.ask(1); err != nil {
+				return 0, err
+			}
+			e.asked = true
+		}
+		select {
+		case err := <-e.seen:
+			if err != nil {
+				return 0, err
+			}
+			e.asked = false
+		case <-time.After(150 * time.Millisecond):
+			rested = true
+		}
+	}
+	begun := time.Now()
+	if err := e.key(sym); err != nil {
+		return 0, err
+	}
+	select {
+	case err := <-e.seen:
+		e.asked = false
+		return time.Since(begun), err
+	case <-time.After(10 * time.Second):
+		return 0, errors.New("a key changed nothing on the screen")
+	}
+}
+
+// say types a line.
+func (e *eye) say(line string) error {
+	for _, c := range line + "\r" {
+		sym := uint32(c)
+		if c == '\r' {
+			sym = 0xff0d
+		}
+		shift := strings.ContainsRune(">_", c)
+		if shift {
+			if err := e.send([]byte{4, 1, 0, 0, 0, 0, 0xff, 0xe1}); err != nil {
+				return err
+			}
+		}
+		if err := e.key(sym); err != nil {
+			return err
+		}
+		if shift {
+			if err := e.send([]byte{4, 0, 0, 0, 0, 0, 0xff, 0xe1}); err != nil {
+				return err
+			}
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	return nil
+}
+
+// typeFor types ten keys a second, without looking.
+func (e *eye) typeFor(d time.Duration) error {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if err := e.key('x'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look sees picture after picture until the connection is closed.
+func (e *eye) look() {
+	for e.ask(1) == nil && <-e.seen == nil {
+	}
+}
