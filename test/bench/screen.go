@@ -388,6 +388,8 @@ func (e *eye) press(sym uint32) (time.Duration, error) {
 
 // say types a line.
 func (e *eye) say(line string) error {
+	pace := time.NewTicker(30 * time.Millisecond) // a guest's keyboard holds a few keys
+	defer pace.Stop()
 	for _, c := range line + "\r" {
 		sym := uint32(c)
 		if c == '\r' {
@@ -407,15 +409,17 @@ func (e *eye) say(line string) error {
 				return err
 			}
 		}
-		time.Sleep(30 * time.Millisecond)
+		<-pace.C
 	}
-	time.Sleep(time.Second)
+	<-time.After(time.Second) // and does it
 	return nil
 }
 
 // typeFor types ten keys a second, without looking.
 func (e *eye) typeFor(d time.Duration) error {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	pace := time.NewTicker(100 * time.Millisecond)
+	defer pace.Stop()
+	for end := time.Now().Add(d); time.Now().Before(end); <-pace.C {
 		if err := e.key('x'); err != nil {
 			return err
 		}
