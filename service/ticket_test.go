@@ -52,6 +52,17 @@ func (h *house) token(name string, seconds *int64) string {
 	return u.Query().Get(service.StreamToken)
 }
 
+// TestStreamingAddressIsTheOwners: a builder of another account, or another
+// Region, is not there.
+func TestStreamingAddressIsTheOwners(t *testing.T) {
+	h, _ := streaming(t)
+	for _, c := range []domain.Caller{{Account: "210987654321", Region: me.Region}, {Account: me.Account, Region: "eu-west-1"}} {
+		if _, _, err := h.BuilderAddress(t.Context(), c, "b", nil); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%s in %s: %v", c.Account, c.Region, err)
+		}
+	}
+}
+
 func TestStreamingAddressValidity(t *testing.T) {
 	h, clock := streaming(t)
 	for _, c := range []struct {
