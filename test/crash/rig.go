@@ -119,7 +119,7 @@ func (r *Rig) server() *rig.Daemon {
 // start starts the server, always on the same address.
 func (r *Rig) start() error {
 	begun := time.Now()
-	s, err := rig.Launch(r.ctx, rig.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log})
+	s, err := rig.Launch(r.ctx, rig.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log, Apart: true})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (r *Rig) doomed() error {
 	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Millisecond+time.Duration(r.rng.Int64N(int64(80*time.Millisecond))))
 	defer cancel()
 	begun := time.Now()
-	s, err := rig.Launch(ctx, rig.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log})
+	s, err := rig.Launch(ctx, rig.Options{Bin: r.o.Bin, DataDir: r.dataDir(), Listen: r.listen, Args: r.o.Args, Log: r.o.Log, Apart: true})
 	switch {
 	case err == nil: // it was faster
 		s.Kill()

@@ -24,6 +24,7 @@ type Options struct {
 	Args    []string  // after "serve"
 	Env     []string  // besides Environ
 	Log     io.Writer // what it prints; nil for nowhere
+	Apart   bool      // not in our process group: a Ctrl-C is for us alone
 }
 
 // Daemon is a server's process, also for programs that are no tests: they kill
@@ -75,6 +76,7 @@ func Launch(ctx context.Context, o Options) (*Daemon, error) {
 	if o.Log == nil {
 		d.cmd.Stderr = &tail
 	}
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: o.Apart}
 	d.cmd.WaitDelay = time.Second
 	if err := d.cmd.Start(); err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"slipway/test/rig"
 )
 
 func main() {
@@ -84,7 +86,7 @@ type demo struct {
 	options
 	dir, data string
 	out, err  io.Writer
-	server    *server
+	server    *rig.Daemon
 	steps     []step
 
 	ami, image, task string
@@ -129,7 +131,7 @@ func (d *demo) table() {
 func (d *demo) goodbye() {
 	fmt.Fprintf(d.out, "\nThe booted guest's screen: %s\nThe exported disk:         %s\n", d.screenshot, d.exportedDisk)
 	if d.keep {
-		fmt.Fprintf(d.out, "\nThe server runs on, as process %d. Use it from this shell:\n", d.server.cmd.Process.Pid)
+		fmt.Fprintf(d.out, "\nThe server runs on, as process %d. Use it from this shell:\n", d.server.Pid())
 	} else {
 		fmt.Fprintf(d.out, "\nThe server is stopped. Start it again on the same data, and use it from another shell:\n"+
 			"  %s serve --data-dir %s --import-rules open\n", d.binary, d.data)

@@ -11,23 +11,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
-)
 
-// server is the slipway process the demo started.
-type server struct {
-	cmd      *exec.Cmd
-	endpoint string
-	ended    chan struct{} // closed when the process is gone
-}
+	"slipway/test/rig"
+)
 
 // logLines is how much of the server's log is shown when something fails.
 const logLines = 40
 
 func (d *demo) logPath() string { return filepath.Join(d.dir, "server.log") }
 
-// start runs the server until its ready file tells where it answers.
+// start runs the server until it answers.
 func (d *demo) start(ctx context.Context) error {
 	return d.do("Start the server", func() (string, error) {
 		log, err := os.Create(d.logPath())
@@ -35,34 +29,12 @@ func (d *demo) start(ctx context.Context) error {
 			return "", err
 		}
 		defer log.Close()
-		ready := filepath.Join(d.dir, "ready")
-		cmd := exec.Command(d.binary, "serve", "--data-dir", d.data, "--listen", "127.0.0.1:0", "--ready-file", ready, "--import-rules", "open")
-		cmd.Stdout, cmd.Stderr = log, log
-		// Not in our process group: with --keep it outlives us, and Ctrl-C
-		// must let us stop it in order.
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := cmd.Start(); err != nil {
+		// With --keep it outlives us, and Ctrl-C must let us stop it in order.
+		d.server, err = rig.Launch(ctx, rig.Options{Bin: d.binary, DataDir: d.data, Args: []string{"--import-rules", "open"}, Log: log, Apart: true})
+		if err != nil {
 			return "", err
 		}
-		d.server = &server{cmd: cmd, ended: make(chan struct{})}
-		go func() { cmd.Wait(); close(d.server.ended) }()
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			if b, err := os.ReadFile(ready); err == nil && len(b) > 0 {
-				d.server.endpoint = strings.TrimSpace(string(b))
-				return d.server.endpoint, nil
-			}
-			select {
-			case <-tick.C:
-			case <-d.server.ended:
-				return "", errors.New("the server ended before it answered")
-			case <-time.After(30 * time.Second):
-				return "", errors.New("the server did not answer within 30 s")
-			case <-ctx.Done():
-				return "", ctx.Err()
-			}
-		}
+		return d.server.Endpoint, nil
 	})
 }
 
@@ -71,12 +43,8 @@ func (d *demo) stop() {
 	if d.server == nil {
 		return
 	}
-	d.server.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-d.server.ended:
-	case <-time.After(30 * time.Second):
-		d.server.cmd.Process.Kill()
-		<-d.server.ended
+	if err := d.server.Stop(); err != nil {
+		fmt.Fprintf(d.err, "Stopping the server: %v\n", err)
 	}
 }
 
