@@ -39,6 +39,11 @@ type Builder struct {
 	// Run grows with every start: credentials are given to one run.
 	Run int64 `json:",omitempty"`
 
+	// Catalog is what an image made of it will offer; Tool the version of the
+	// guest tool that greeted last.
+	Catalog []Application `json:",omitempty"`
+	Tool    string        `json:",omitempty"`
+
 	// Machine names its machine, overlay and state directory; no other builder
 	// ever has the same, also not one of the same name.
 	Machine string
@@ -182,6 +187,7 @@ var BuilderMachine = &Machine{
 		{BuilderRebooting, BuilderBroke, Accept, BuilderFailed},
 
 		{BuilderSnapshotting, BuilderSnapBegun, Ignore, ""},
+		{BuilderSnapshotting, BuilderReady, Accept, BuilderRunning}, // the guest was never shut down
 		{BuilderSnapshotting, BuilderOff, Accept, BuilderStopped},
 		{BuilderSnapshotting, BuilderBroke, Accept, BuilderFailed},
 

@@ -21,11 +21,15 @@ type Image struct {
 	DiskBytes   int64
 	SourceAMI   string
 	CopyOf      string `json:",omitempty"` // ARN of the image it was copied from
-	RoleARN     string
-	AgentPolicy string // CURRENT_LATEST or ALWAYS_LATEST
-	Families    []string
-	Catalog     []Application
-	Tags        Tags
+	Builder     string `json:",omitempty"` // name of the image builder it was made on
+	BaseImage   string `json:",omitempty"` // ARN of what that builder was made from
+	// DynamicCatalog lets programs of an instance change what users may start.
+	DynamicCatalog bool `json:",omitempty"`
+	RoleARN        string
+	AgentPolicy    string // CURRENT_LATEST or ALWAYS_LATEST
+	Families       []string
+	Catalog        []Application
+	Tags           Tags
 
 	// Of public base images: when it was released, which agent it has, and where
 	// the row comes from.
@@ -129,7 +133,8 @@ const (
 	ImageDiskLost    Event = "disk-lost"
 )
 
-// ImageMachine is the life of an imported or copied image. The order of IMPORTING and
+// ImageMachine is the life of an image. One made on an image builder is PENDING
+// until it is AVAILABLE (developer guide, image builders). The order of IMPORTING and
 // VALIDATING is ours (AWS documents the words, not the order); deletion is
 // refused until the work on an image has ended. An image whose sealed disk was
 // found damaged or missing fails.
@@ -140,6 +145,7 @@ var ImageMachine = &Machine{
 	Final:   []State{ImageDeleting},
 	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageCopyBegun, ImageReady, ImageBroke, ImageAskDelete, ImageDiskLost},
 	Rules: []Rule{
+		{ImagePending, ImageReady, Accept, ImageAvailable},
 		{ImagePending, ImageImportBegun, Accept, ImageImporting},
 		{ImageImporting, ImageImportBegun, Ignore, ""},
 		{ImageImporting, ImageBootBegun, Accept, ImageValidating},

@@ -84,6 +84,7 @@ const (
 	FlowImageDelete  = "image-delete"
 	FlowImageExport  = "image-export"
 	FlowImageCopy    = "image-copy"
+	FlowBuilderImage = "builder-image"
 
 	FlowBuilderStart  = "builder-start"
 	FlowBuilderStop   = "builder-stop"

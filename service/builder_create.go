@@ -190,7 +190,7 @@ func (s *Service) checkBuilderImage(img *domain.Image, t domain.InstanceType, b 
 	if img.Visibility == domain.VisibilityPublic {
 		b.Image = domain.PublicImageKey(img.Key.Name) // what was found has the caller's Region
 	}
-	b.Disk, b.DiskBytes = img.Disk, img.DiskBytes
+	b.Disk, b.DiskBytes, b.Catalog = img.Disk, img.DiskBytes, img.Catalog
 	if b.AgentVersion == "" {
 		b.AgentVersion = img.AgentVersion
 	}

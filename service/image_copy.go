@@ -53,6 +53,7 @@ func (s *Service) CopyImage(ctx context.Context, c domain.Caller, in ImageCopy) 
 		if in.Description != "" {
 			img.Description = in.Description
 		}
+		img.Builder = "" // AWS names none for copies
 		img.CopyOf = domain.ImageARN(c.Key(domain.KindImage, in.Source))
 		if err := tx.Insert(img); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"slipway/compute"
@@ -211,8 +212,16 @@ func (c *Collector) uploads(ctx context.Context) error {
 	return err
 }
 
-// takesBlocks tells whether an upload is still wanted.
+// takesBlocks tells whether an upload is still wanted: by a snapshot, or by a job
+// that puts a disk together.
 func takesBlocks(tx store.Tx, id string) (bool, error) {
+	if job, ok := strings.CutPrefix(id, uploadPrefix); ok {
+		j, err := tx.Job("job-" + job)
+		if fault.Is(err, fault.NotFound) {
+			return false, nil
+		}
+		return err == nil && !j.Status.Ended(), err
+	}
 	n, err := tx.Count(store.Query{Kind: domain.KindSnapshot, Names: []string{id}, States: []domain.State{domain.SnapshotPending, domain.SnapshotSealing}})
 	return n > 0 || err != nil, err
 }

@@ -90,7 +90,7 @@ func (w *World) importInspect(ctx context.Context, r *Run, s *importState) error
 	img, err = edit(ctx, w.Store, img.Key, func(tx store.Tx, img *domain.Image) error {
 		img.Platform, img.Findings, blocking = rules.Platform(*f), nil, nil
 		for _, x := range findings {
-			img.Findings = append(img.Findings, domain.Finding{Rule: x.Rule, Severity: string(x.Severity), Found: x.Found, Where: x.Where, Value: x.Value, Remedy: x.Remedy, Source: x.Source, Code: x.Code, AWSCode: x.AWSCode})
+			img.Findings = append(img.Findings, finding(x))
 			if x.Severity == rules.Block {
 				blocking = append(blocking, domain.ImageError{Code: "VALIDATION_ERROR", Message: x.Found + " " + x.Remedy, At: tx.Now()})
 			}
@@ -109,6 +109,10 @@ func (w *World) importInspect(ctx context.Context, r *Run, s *importState) error
 	}
 	s.Bus, s.NIC = compute.Bus(rules.Bus(*f)), compute.Model(rules.NIC(*f))
 	return nil
+}
+
+func finding(x rules.Finding) domain.Finding {
+	return domain.Finding{Rule: x.Rule, Severity: string(x.Severity), Found: x.Found, Where: x.Where, Value: x.Value, Remedy: x.Remedy, Source: x.Source, Code: x.Code, AWSCode: x.AWSCode}
 }
 
 func sentences(errs []domain.ImageError) string {

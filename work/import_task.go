@@ -245,7 +245,7 @@ func (w *World) intakeDropUpload(ctx context.Context, r *Run, s *intakeState) er
 // was read, or something is broken here.
 func (w *World) intakeSeal(ctx context.Context, r *Run, s *intakeState) error {
 	key := domain.Key{Scope: r.Job().Subject.Scope, Kind: domain.KindSnapshot, Name: s.SnapshotID}
-	if err := w.sealUpload(ctx, r, key, &s.Seal); err != nil {
+	if err := w.sealUpload(ctx, r, key.Name, key, &s.Seal); err != nil {
 		return sourceFault(err)
 	}
 	if s.Seal.Digest != s.Content {

@@ -28,14 +28,15 @@ func (w *World) snapshotSeal() Workflow {
 }
 
 func (w *World) sealDisk(ctx context.Context, r *Run, s *sealState) error {
-	return w.sealUpload(ctx, r, r.Job().Subject, s)
+	key := r.Job().Subject
+	return w.sealUpload(ctx, r, key.Name, key, s)
 }
 
-// sealUpload seals the upload of a snapshot and records the disk as its.
-func (w *World) sealUpload(ctx context.Context, r *Run, key domain.Key, s *sealState) error {
+// sealUpload seals an upload and records the disk as somebody's.
+func (w *World) sealUpload(ctx context.Context, r *Run, id string, key domain.Key, s *sealState) error {
 	w.sealing.RLock()
 	defer w.sealing.RUnlock()
-	sealed, err := w.Disks.Seal(ctx, key.Name, func(done, total int64) { r.Progress(done, total, "sealing") })
+	sealed, err := w.Disks.Seal(ctx, id, func(done, total int64) { r.Progress(done, total, "sealing") })
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (l BootLimits) filled(accel string) BootLimits {
 // Flows is every workflow.
 func (w *World) Flows() []Workflow {
 	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport(), w.imageCopy(), w.importDisk(), w.exportDisk(),
-		w.builderStart(), w.builderStop(), w.builderDelete()}
+		w.builderStart(), w.builderStop(), w.builderDelete(), w.builderImage()}
 }
 
 // evidenceDir is where an image's screenshots and logs are kept.

@@ -70,6 +70,7 @@ func (a api) deleteImage(ctx context.Context, c *wire.Call, in *aws.DeleteImageR
 var (
 	always, never             = true, false
 	yes, no, disabled, latest = "TRUE", "FALSE", "DISABLED", "TRUE"
+	enabled                   = "ENABLED"
 )
 
 func (a api) imageShape(i *domain.Image) *aws.Image {
@@ -98,6 +99,10 @@ func (a api) fillImage(out *aws.Image, i *domain.Image) {
 		out.ImageSharedWithOthers = &yes
 	}
 	out.PublicBaseImageReleasedDate = i.Released
+	out.ImageBuilderName, out.BaseImageArn = convert.Set(&i.Builder), convert.Set(&i.BaseImage)
+	if i.DynamicCatalog {
+		out.DynamicAppProvidersEnabled = &enabled
+	}
 	out.AppstreamAgentVersion = convert.Set(&i.AgentVersion)
 	if i.Reason != nil {
 		out.StateChangeReason = &aws.ImageStateChangeReason{Code: convert.Opt(i.Reason.Code), Message: convert.Opt(i.Reason.Message)}

@@ -14,6 +14,7 @@ import (
 
 	"slipway/api"
 	"slipway/api/admin"
+	"slipway/api/assistant"
 	"slipway/api/audit"
 	"slipway/api/metrics"
 	"slipway/api/throttle"
@@ -82,6 +83,10 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	if err := syncCatalogue(ctx, c, svc); err != nil {
 		return err
 	}
+	tools := &assistant.API{Service: svc, Log: log}
+	listener := &work.Listener{World: world, Log: log, Answer: tools.Answer}
+	listener.Start(ctx)
+	defer listener.Stop()
 	screens := newScreens(svc, world.Driver, log)
 	defer screens.Close()
 	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens))...)
