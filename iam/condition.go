@@ -15,7 +15,8 @@ type condition struct {
 	ifExists bool
 	null     bool // the Null operator, which asks about the key itself
 	negated  bool
-	values   []string
+	values   []text
+	wild     bool // values are patterns
 	// match compares one value of the policy with one of the request.
 	match func(policy, request string) bool
 }
@@ -34,6 +35,8 @@ type operator struct {
 	check   func(value string) bool
 	match   func(policy, request string) bool
 	negated bool
+	// variables: values may have policy variables; wild: they are patterns.
+	variables, wild bool
 }
 
 func always(string) bool { return true }
@@ -63,33 +66,33 @@ var (
 )
 
 var operators = map[string]operator{
-	"StringEquals":              {always, equals, false},
-	"StringNotEquals":           {always, equals, true},
-	"StringEqualsIgnoreCase":    {always, strings.EqualFold, false},
-	"StringNotEqualsIgnoreCase": {always, strings.EqualFold, true},
-	"StringLike":                {always, glob, false},
-	"StringNotLike":             {always, glob, true},
+	"StringEquals":              {always, equals, false, true, false},
+	"StringNotEquals":           {always, equals, true, true, false},
+	"StringEqualsIgnoreCase":    {always, strings.EqualFold, false, true, false},
+	"StringNotEqualsIgnoreCase": {always, strings.EqualFold, true, true, false},
+	"StringLike":                {always, glob, false, true, true},
+	"StringNotLike":             {always, glob, true, true, true},
 	// The guide: ArnEquals and ArnLike behave alike.
-	"ArnEquals":                {isARN, globARN, false},
-	"ArnLike":                  {isARN, globARN, false},
-	"ArnNotEquals":             {isARN, globARN, true},
-	"ArnNotLike":               {isARN, globARN, true},
-	"NumericEquals":            {numeric, compareNumbers(func(a, b float64) bool { return a == b }), false},
-	"NumericNotEquals":         {numeric, compareNumbers(func(a, b float64) bool { return a == b }), true},
-	"NumericLessThan":          {numeric, compareNumbers(func(a, b float64) bool { return a < b }), false},
-	"NumericLessThanEquals":    {numeric, compareNumbers(func(a, b float64) bool { return a <= b }), false},
-	"NumericGreaterThan":       {numeric, compareNumbers(func(a, b float64) bool { return a > b }), false},
-	"NumericGreaterThanEquals": {numeric, compareNumbers(func(a, b float64) bool { return a >= b }), false},
-	"DateEquals":               {dated, compareDates(time.Time.Equal), false},
-	"DateNotEquals":            {dated, compareDates(time.Time.Equal), true},
-	"DateLessThan":             {dated, compareDates(time.Time.Before), false},
-	"DateLessThanEquals":       {dated, compareDates(func(a, b time.Time) bool { return !a.After(b) }), false},
-	"DateGreaterThan":          {dated, compareDates(time.Time.After), false},
-	"DateGreaterThanEquals":    {dated, compareDates(func(a, b time.Time) bool { return !a.Before(b) }), false},
-	"Bool":                     {truth, strings.EqualFold, false},
-	"IpAddress":                {address, inPrefix, false},
-	"NotIpAddress":             {address, inPrefix, true},
-	"Null":                     {truth, nil, false},
+	"ArnEquals":                {isARN, globARN, false, true, true},
+	"ArnLike":                  {isARN, globARN, false, true, true},
+	"ArnNotEquals":             {isARN, globARN, true, true, true},
+	"ArnNotLike":               {isARN, globARN, true, true, true},
+	"NumericEquals":            {numeric, compareNumbers(func(a, b float64) bool { return a == b }), false, false, false},
+	"NumericNotEquals":         {numeric, compareNumbers(func(a, b float64) bool { return a == b }), true, false, false},
+	"NumericLessThan":          {numeric, compareNumbers(func(a, b float64) bool { return a < b }), false, false, false},
+	"NumericLessThanEquals":    {numeric, compareNumbers(func(a, b float64) bool { return a <= b }), false, false, false},
+	"NumericGreaterThan":       {numeric, compareNumbers(func(a, b float64) bool { return a > b }), false, false, false},
+	"NumericGreaterThanEquals": {numeric, compareNumbers(func(a, b float64) bool { return a >= b }), false, false, false},
+	"DateEquals":               {dated, compareDates(time.Time.Equal), false, false, false},
+	"DateNotEquals":            {dated, compareDates(time.Time.Equal), true, false, false},
+	"DateLessThan":             {dated, compareDates(time.Time.Before), false, false, false},
+	"DateLessThanEquals":       {dated, compareDates(func(a, b time.Time) bool { return !a.After(b) }), false, false, false},
+	"DateGreaterThan":          {dated, compareDates(time.Time.After), false, false, false},
+	"DateGreaterThanEquals":    {dated, compareDates(func(a, b time.Time) bool { return !a.Before(b) }), false, false, false},
+	"Bool":                     {truth, strings.EqualFold, false, false, false},
+	"IpAddress":                {address, inPrefix, false, false, false},
+	"NotIpAddress":             {address, inPrefix, true, false, false},
+	"Null":                     {truth, nil, false, false, false},
 }
 
 func readConditions(v any) ([]condition, error) {
@@ -131,7 +134,7 @@ func readCondition(name string, key field) (condition, error) {
 	if key.name == "" {
 		return c, sentence("a key of the condition %s has no name", name)
 	}
-	c.negated, c.match = op.negated, op.match
+	c.negated, c.match, c.wild = op.negated, op.match, op.wild
 	all, many := key.value.([]any)
 	if !many {
 		all = []any{key.value}
@@ -141,13 +144,17 @@ func readCondition(name string, key field) (condition, error) {
 	}
 	for _, raw := range all {
 		v, ok := conditionText(raw)
-		if !ok || !op.check(v) {
+		t := text{plain: v}
+		if op.variables && ok {
+			var err error
+			if t, err = readText(v); err != nil {
+				return c, err
+			}
+		}
+		if !ok || !op.check(t.sample()) {
 			return c, sentence("the condition %s on %s has a value it cannot compare", name, clip(key.name))
 		}
-		if strings.Contains(v, "${") {
-			return c, sentence("the condition %s uses a policy variable, which is not supported yet", name)
-		}
-		c.values = append(c.values, v)
+		c.values = append(c.values, t)
 	}
 	return c, nil
 }
@@ -171,7 +178,7 @@ func conditionText(v any) (string, bool) {
 func (c condition) holds(ctx map[string][]string) bool {
 	have := ctx[c.key]
 	if c.null {
-		return strings.EqualFold(c.values[0], "true") == (len(have) == 0)
+		return strings.EqualFold(c.values[0].plain, "true") == (len(have) == 0)
 	}
 	if len(have) == 0 {
 		switch {
@@ -182,9 +189,13 @@ func (c condition) holds(ctx map[string][]string) bool {
 		}
 		return c.negated
 	}
+	values, ok := c.filled(ctx)
+	if !ok {
+		return false // a variable without a value: the statement says nothing
+	}
 	matches := 0
 	for _, v := range have {
-		if anyOf(c.values, v, c.match) {
+		if anyOf(values, v, c.match) {
 			matches++
 		}
 	}
@@ -199,6 +210,22 @@ func (c condition) holds(ctx map[string][]string) bool {
 		return matches == 0
 	}
 	return matches > 0
+}
+
+// filled is what the key's values are compared with.
+func (c condition) filled(ctx map[string][]string) ([]string, bool) {
+	out := make([]string, len(c.values))
+	for i, t := range c.values {
+		fill := t.value
+		if c.wild {
+			fill = t.pattern
+		}
+		var ok bool
+		if out[i], ok = fill(ctx); !ok {
+			return nil, false
+		}
+	}
+	return out, true
 }
 
 func number(s string) (float64, bool) {

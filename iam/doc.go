@@ -6,9 +6,9 @@
 //
 // What is not understood is refused when a document is read (fault.BadValue,
 // with a sentence that says what and where): an operator or element that was
-// skipped could turn a denial into a permission. Policy variables (${...}),
-// federated and canonical-user principals and the Binary operator are refused
-// in this way so far.
+// skipped could turn a denial into a permission. Federated and
+// canonical-user principals and the Binary operator are refused in this way so
+// far.
 //
 // Source: AWS IAM User Guide, "IAM JSON policy reference" and "Policy
 // evaluation logic".

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -60,11 +61,11 @@ func Evaluate(policies []*Policy, r Request) Decision {
 // what would be allowed on at least one resource. Only a denial of every
 // resource ("*") counts. r.Resource is ignored.
 func EvaluateAnywhere(policies []*Policy, r Request) Decision {
-	return decide(policies, r, func(s statement, _ string) bool {
+	return decide(policies, r, func(s statement, _ string, _ map[string][]string) bool {
 		if s.resources == nil {
 			return true
 		}
-		all := anyOf(s.resources, "*", globResource)
+		all := slices.ContainsFunc(s.resources, func(t text) bool { return t.plain == "*" })
 		if s.deny {
 			return all && !s.notResources
 		}
@@ -72,16 +73,16 @@ func EvaluateAnywhere(policies []*Policy, r Request) Decision {
 	})
 }
 
-func decide(policies []*Policy, r Request, about func(statement, string) bool) Decision {
+func decide(policies []*Policy, r Request, about func(statement, string, map[string][]string) bool) Decision {
 	d := Decision{Policy: -1, Statement: -1}
 	r.Action = strings.ToLower(r.Action)
 	var ctx map[string][]string
 	for i, p := range policies {
 		for j, s := range p.statements {
-			if ctx == nil && len(s.conditions) > 0 { // most policies have none
+			if ctx == nil && s.asks("") { // most policies do not
 				ctx = foldContext(r.Context)
 			}
-			if !s.deny && d.Effect == Allow || !about(s, r.Resource) || !s.applies(r, ctx) {
+			if !s.deny && d.Effect == Allow || !about(s, r.Resource, ctx) || !s.applies(r, ctx) {
 				continue
 			}
 			found := Decision{Allow, i, j, s.sid}
@@ -95,8 +96,18 @@ func decide(policies []*Policy, r Request, about func(statement, string) bool) D
 	return d
 }
 
-func (s statement) onResource(resource string) bool {
-	return s.resources == nil || anyOf(s.resources, resource, globResource) != s.notResources
+// onResource tells whether a statement is about a resource. Where a variable
+// has no value the statement is about nothing, whatever its effect, as AWS says.
+func (s statement) onResource(resource string, ctx map[string][]string) bool {
+	found := s.resources == nil
+	for _, t := range s.resources {
+		p, ok := t.pattern(ctx)
+		if !ok {
+			return false
+		}
+		found = found || globResource(p, resource)
+	}
+	return s.resources == nil || found != s.notResources
 }
 
 func (s statement) applies(r Request, ctx map[string][]string) bool {
@@ -141,17 +152,15 @@ func TrustAllows(trust []byte, service, action string) (bool, error) {
 }
 
 // Asks tells whether some statement has a condition on a key that begins with
-// one of the prefixes, given in lower case: who has to look up what they stand
-// for can spare it.
+// one of the prefixes, given in lower case, or a variable of it: who has to look
+// up what they stand for can spare it.
 func (p *Policy) Asks(prefixes ...string) bool {
-	for _, s := range p.statements {
-		for _, c := range s.conditions {
-			for _, prefix := range prefixes {
-				if strings.HasPrefix(c.key, prefix) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.statements, func(s statement) bool { return slices.ContainsFunc(prefixes, s.asks) })
+}
+
+func (s statement) asks(prefix string) bool {
+	asks := func(t text) bool { return t.asks(prefix) }
+	return slices.ContainsFunc(s.resources, asks) || slices.ContainsFunc(s.conditions, func(c condition) bool {
+		return strings.HasPrefix(c.key, prefix) || slices.ContainsFunc(c.values, asks)
+	})
 }

@@ -2,8 +2,9 @@ package iam
 
 import "strings"
 
-// glob matches * (any run) and ? (any one character). It backs up to the last
-// star only, which bounds it by len(pattern)*len(s).
+// glob matches * (any run) and ? (any one character); the runes for literal
+// characters (variable.go) match those. It backs up to the last star only, which
+// bounds it by len(pattern)*len(s).
 func glob(pattern, s string) bool {
 	pr, sr := []rune(pattern), []rune(s)
 	p, i, star, mark := 0, 0, -1, 0
@@ -12,7 +13,7 @@ func glob(pattern, s string) bool {
 		case p < len(pr) && pr[p] == '*':
 			star, mark = p, i
 			p++
-		case p < len(pr) && (pr[p] == '?' || pr[p] == sr[i]):
+		case p < len(pr) && (pr[p] == '?' || meant(pr[p]) == sr[i]):
 			p++
 			i++
 		case star >= 0:
@@ -26,6 +27,18 @@ func glob(pattern, s string) bool {
 		p++
 	}
 	return p == len(pr)
+}
+
+func meant(r rune) rune {
+	switch r {
+	case literalStar:
+		return '*'
+	case literalQuestion:
+		return '?'
+	case literalColon:
+		return ':'
+	}
+	return r
 }
 
 func isARN(s string) bool {

@@ -26,7 +26,7 @@ type statement struct {
 	deny         bool
 	actions      []string // lower case
 	notActions   bool
-	resources    []string // nil: the statement is about the thing it is attached to
+	resources    []text // nil: the statement is about the thing it is attached to
 	notResources bool
 	principals   *principals // nil: about whoever it is attached to
 	conditions   []condition
@@ -66,7 +66,28 @@ func Parse(document []byte) (*Policy, error) {
 	if list == nil {
 		return nil, malformed("Statement is missing")
 	}
-	return p, p.read(list)
+	if err := p.read(list); err != nil {
+		return p, err
+	}
+	if p.Version != "2012-10-17" {
+		p.withoutVariables()
+	}
+	return p, nil
+}
+
+// withoutVariables takes texts as they were written: the older version of the
+// language has no variables.
+func (p *Policy) withoutVariables() {
+	for _, s := range p.statements {
+		for i := range s.resources {
+			s.resources[i].pieces = nil
+		}
+		for _, c := range s.conditions {
+			for i := range c.values {
+				c.values[i].pieces = nil
+			}
+		}
+	}
 }
 
 // ParseIdentity reads a policy that is attached to a user or role: it must
@@ -199,21 +220,36 @@ func readActions(f field) ([]string, error) {
 	return list, nil
 }
 
-func readResources(f field) ([]string, error) {
-	list, err := texts(f)
+func readResources(f field) ([]text, error) {
+	list, err := strung(f)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range list {
-		if r != "*" && !isARN(r) {
+	out := make([]text, len(list))
+	for i, r := range list {
+		if out[i], err = readText(r); err != nil {
+			return nil, err
+		}
+		if r != "*" && !isARN(out[i].sample()) {
 			return nil, sentence("the resource '%s' must be an ARN or \"*\"", clip(r))
 		}
 	}
-	return list, nil
+	return out, nil
 }
 
-// texts reads one string or a list of strings, without variables.
+// texts reads one string or a list of strings, in which variables have no place.
 func texts(f field) ([]string, error) {
+	list, err := strung(f)
+	for _, s := range list {
+		if strings.Contains(s, "${") {
+			return nil, sentence("%s may not have policy variables", f.name)
+		}
+	}
+	return list, err
+}
+
+// strung reads one string or a list of strings.
+func strung(f field) ([]string, error) {
 	all, many := f.value.([]any)
 	if !many {
 		all = []any{f.value}
@@ -226,9 +262,6 @@ func texts(f field) ([]string, error) {
 		text, ok := v.(string)
 		if !ok || text == "" {
 			return nil, sentence("%s must be a string or a list of strings, none of them empty", f.name)
-		}
-		if strings.Contains(text, "${") {
-			return nil, sentence("%s uses a policy variable, which is not supported yet", f.name)
 		}
 		out[i] = text
 	}
