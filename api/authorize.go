@@ -41,8 +41,9 @@ type guard struct {
 	row       convert.Row
 	templates []template
 	tags      []tagMember
-	keys      []int // index of the member TagKeys
-	role      []int // index of the member IamRoleArn
+	keys      []int            // index of the member TagKeys
+	facts     map[string][]int // condition keys that are members as they are
+	role      []int            // index of the member IamRoleArn
 	tagging   string
 }
 
@@ -51,6 +52,15 @@ func guardOf(r convert.Row) *guard {
 	g := &guard{row: r, templates: templatesOf(r.Op), tags: tagMembers(in)}
 	if f, ok := in.FieldByName("TagKeys"); ok {
 		g.keys = f.Index
+	}
+	if r.Op.Service.Name == "iam" {
+		g.facts = map[string][]int{}
+		if f, ok := in.FieldByName("PermissionsBoundary"); ok {
+			g.facts["iam:PermissionsBoundary"] = f.Index
+		}
+		if f, ok := in.FieldByName("PolicyArn"); ok && (strings.HasPrefix(r.Op.Name, "Attach") || strings.HasPrefix(r.Op.Name, "Detach")) {
+			g.facts["iam:PolicyARN"] = f.Index
+		}
 	}
 	if f, ok := in.FieldByName("IamRoleArn"); ok && r.Op.Service.Name == "appstream" {
 		g.role = f.Index
@@ -71,6 +81,11 @@ func (g *guard) checks(c domain.Caller, input any) []service.Check {
 	if g.keys != nil {
 		if f := v.FieldByIndex(g.keys); f.Kind() == reflect.Slice && f.Len() > 0 {
 			keys["aws:TagKeys"] = texts(f)
+		}
+	}
+	for key, index := range g.facts {
+		if have := texts(v.FieldByIndex(index)); len(have) == 1 {
+			keys[key] = have
 		}
 	}
 	out := []service.Check{{Action: g.row.Action, Resources: about, Keys: keys}}

@@ -43,6 +43,7 @@ type Role struct {
 	Description string
 	Trust       string // policy document
 	Grants
+	Boundary
 	Tags       Tags
 	MaxSession int64 // seconds
 }

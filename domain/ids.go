@@ -78,6 +78,9 @@ func (g IDs) RoleID() string { return g.letters("AROA", 17) }
 // UserID mints a user's unique id (AIDA + 17).
 func (g IDs) UserID() string { return g.letters("AIDA", 17) }
 
+// GroupID mints a group's unique id (AGPA + 17).
+func (g IDs) GroupID() string { return g.letters("AGPA", 17) }
+
 // PolicyID mints a managed policy's unique id (ANPA + 17).
 func (g IDs) PolicyID() string { return g.letters("ANPA", 17) }
 

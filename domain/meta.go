@@ -16,6 +16,7 @@ const (
 	KindAccessKey  Kind = "access-key"
 	KindRole       Kind = "role"
 	KindUser       Kind = "user"
+	KindGroup      Kind = "group"
 	KindPolicy     Kind = "policy"
 	KindSessionKey Kind = "session-key"
 	KindDisk       Kind = "disk"

@@ -51,7 +51,7 @@ func (s *Service) Authorize(ctx context.Context, c domain.Caller, keys map[strin
 // powers is what a caller may do, as it was read in one transaction.
 type powers struct {
 	caller   domain.Caller
-	policies []*iam.Policy
+	granted  granted
 	session  []*iam.Policy // limits of the session, where scoped
 	scoped   bool
 	facts    map[string][]string // condition keys about the caller
@@ -98,7 +98,7 @@ func (s *Service) powers(tx store.Tx, c domain.Caller) (*powers, error) {
 	for k, v := range *e.TagSet() {
 		p.facts["aws:PrincipalTag/"+k] = []string{v}
 	}
-	if p.policies, err = s.policiesOf(tx, e); err != nil {
+	if p.granted, err = s.grantedTo(tx, e); err != nil {
 		return nil, err
 	}
 	if c.Scoped {
@@ -110,30 +110,13 @@ func (s *Service) powers(tx store.Tx, c domain.Caller) (*powers, error) {
 			return nil, err
 		}
 	}
-	for _, all := range [][]*iam.Policy{p.policies, p.session} {
+	for _, all := range [][]*iam.Policy{p.granted.all(), p.session} {
 		for _, one := range all {
 			p.asks = p.asks || one.Asks("")
 			p.asksTags = p.asksTags || one.Asks("aws:resourcetag/", "ec2:resourcetag/", "iam:resourcetag/")
 		}
 	}
 	return p, nil
-}
-
-// policiesOf reads everything that is granted to a user or role.
-func (s *Service) policiesOf(tx store.Tx, e entity) ([]*iam.Policy, error) {
-	g := e.Granted()
-	var docs []string
-	for _, n := range sortedKeys(g.Inline) {
-		docs = append(docs, g.Inline[n])
-	}
-	for _, arn := range g.Attached {
-		p, err := policyByARN(tx, e.Head().Key.Account, arn)
-		if err != nil {
-			return nil, err
-		}
-		docs = append(docs, p.Document())
-	}
-	return s.parse(docs)
 }
 
 func (s *Service) parse(docs []string) ([]*iam.Policy, error) {
@@ -159,18 +142,32 @@ func (p *powers) decide(tx store.Tx, check Check, resource string, keys map[stri
 		have = p.context(tx.Now(), keys, tags, check.Keys)
 	}
 	r := iam.Request{Principal: iam.Principal{AWS: p.caller.ARN}, Action: check.Action, Resource: arn, Context: have}
-	d := iam.Evaluate(p.policies, r)
+	d, limited := p.granted.decide(iam.Evaluate, r)
 	if !d.Allowed() {
-		return verdict{denied: d.Effect == iam.ExplicitDeny, why: d.Why(check.Action)}, nil
+		sort := "identity-based"
+		if limited {
+			sort = "permissions boundary"
+		}
+		return refused(d, check.Action, sort), nil
 	}
 	if p.scoped {
 		if d := iam.Evaluate(p.session, r); !d.Allowed() {
-			why := strings.ReplaceAll(d.Why(check.Action), "no identity-based policy", "no session policy")
-			why = strings.ReplaceAll(why, "an identity-based policy", "a session policy")
-			return verdict{denied: d.Effect == iam.ExplicitDeny, why: why}, nil
+			return refused(d, check.Action, "session"), nil
 		}
 	}
 	return verdict{allowed: true}, nil
+}
+
+// refused says which sort of policy does not allow something, as AWS does.
+func refused(d iam.Decision, action, sort string) verdict {
+	why := d.Why(action)
+	switch sort {
+	case "session":
+		why = strings.NewReplacer("no identity-based policy", "no session policy", "an identity-based policy", "a session policy").Replace(why)
+	case "permissions boundary":
+		why = strings.NewReplacer("no identity-based policy", "no permissions boundary", "an identity-based policy", "a permissions boundary").Replace(why)
+	}
+	return verdict{denied: d.Effect == iam.ExplicitDeny, why: why}
 }
 
 // context puts the condition keys of a check together; later ones win.
@@ -207,6 +204,9 @@ func (p *powers) look(tx store.Tx, resource string) (string, map[string][]string
 	}
 	service := strings.SplitN(resource, ":", 4)[2]
 	tags := map[string][]string{}
+	if b, ok := n.(domain.Bounded); ok && *b.Limit() != "" {
+		tags["iam:PermissionsBoundary"] = []string{*b.Limit()}
+	}
 	for k, v := range *n.TagSet() {
 		tags["aws:ResourceTag/"+k] = []string{v}
 		if service != "appstream" {
@@ -239,6 +239,8 @@ func resourceOf(c domain.Caller, arn string) domain.Tagged {
 		n = new(domain.User)
 	case "role":
 		n = new(domain.Role)
+	case "group":
+		n = new(domain.Group)
 	case "policy":
 		n = new(domain.Policy)
 	default:

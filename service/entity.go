@@ -11,13 +11,13 @@ import (
 	"slipway/store"
 )
 
-// Holder names a user or a role: what policies are attached to.
+// Holder names a user, a role or a group: what policies are attached to.
 type Holder struct {
-	Kind domain.Kind // KindUser or KindRole
+	Kind domain.Kind // KindUser, KindRole or KindGroup
 	Name string
 }
 
-// entity is a user or a role.
+// entity is a user, a role or a group.
 type entity interface {
 	domain.Tagged
 	Granted() *domain.Grants
@@ -25,10 +25,23 @@ type entity interface {
 }
 
 func newEntity(k domain.Kind) entity {
-	if k == domain.KindUser {
+	switch k {
+	case domain.KindUser:
 		return new(domain.User)
+	case domain.KindGroup:
+		return new(domain.Group)
 	}
 	return new(domain.Role)
+}
+
+// limits are IAM's quotas by holder, and its words for them.
+var limits = map[domain.Kind]struct {
+	inlineChars int
+	attached    string
+}{
+	domain.KindUser:  {domain.UserInlineChars, "PoliciesPerUser"},
+	domain.KindRole:  {domain.RoleInlineChars, "PoliciesPerRole"},
+	domain.KindGroup: {domain.GroupInlineChars, "PoliciesPerGroup"},
 }
 
 // iamKey is the key of something in the IAM of an account.
@@ -137,10 +150,7 @@ func (s *Service) PutInline(ctx context.Context, c domain.Caller, h Holder, poli
 			g.Inline = map[string]string{}
 		}
 		g.Inline[policy] = document
-		chars, most := 0, domain.RoleInlineChars
-		if h.Kind == domain.KindUser {
-			most = domain.UserInlineChars
-		}
+		chars, most := 0, limits[h.Kind].inlineChars
 		for _, d := range g.Inline {
 			chars += domain.PolicyChars(d)
 		}
@@ -202,11 +212,7 @@ func (s *Service) Attach(ctx context.Context, c domain.Caller, h Holder, arn str
 			return nil
 		}
 		if len(g.Attached) >= domain.AttachedPerEntity {
-			word := "PoliciesPerRole"
-			if h.Kind == domain.KindUser {
-				word = "PoliciesPerUser"
-			}
-			return overQuota(word, domain.AttachedPerEntity)
+			return overQuota(limits[h.Kind].attached, domain.AttachedPerEntity)
 		}
 		g.Attached = append(g.Attached, arn)
 		sort.Strings(g.Attached)
@@ -226,10 +232,7 @@ func (s *Service) Detach(ctx context.Context, c domain.Caller, h Holder, arn str
 			return fault.New(fault.NotFound, "Policy %s was not found.", arn)
 		}
 		g.Attached = slices.Delete(g.Attached, i, i+1)
-		if key, ok := policyKey(arn); ok {
-			return tx.Unrefer(e.Head().Key, key)
-		}
-		return nil
+		return letGo(tx, e, arn)
 	})
 }
 

@@ -40,14 +40,15 @@ func (s *Service) checkImportRole(tx store.Tx, c domain.Caller, name, action, re
 	if err != nil || !trusted.Allowed() {
 		return bad("Its trust policy must allow sts:AssumeRole to the service %s.", importPrincipal)
 	}
-	docs, err := s.policiesOf(tx, r)
+	has, err := s.grantedTo(tx, r)
 	if err != nil {
 		return err
 	}
 	if resource == "arn:aws:s3:::/" { // a file of the machine, and a role that was named all the same
 		return nil
 	}
-	if !iam.Evaluate(docs, iam.Request{Principal: iam.Principal{AWS: r.ARN()}, Action: action, Resource: resource}).Allowed() {
+	d, _ := has.decide(iam.Evaluate, iam.Request{Principal: iam.Principal{AWS: r.ARN()}, Action: action, Resource: resource})
+	if !d.Allowed() {
 		return bad("Its policies must allow %s on %s.", action, resource)
 	}
 	return nil

@@ -87,10 +87,11 @@ func (s *Service) CreatePolicy(ctx context.Context, c domain.Caller, p domain.Po
 	return &p, nil
 }
 
-// PolicyUse is a managed policy and how many users and roles have it.
+// PolicyUse is a managed policy, how many users, roles and groups have it, and
+// whose boundary it is.
 type PolicyUse struct {
 	*domain.Policy
-	Attachments int
+	Attachments, Boundaries int
 }
 
 // Policy finds a managed policy of the caller's account, or AWS's.
@@ -108,8 +109,52 @@ func (s *Service) Policy(ctx context.Context, c domain.Caller, arn string) (*Pol
 }
 
 func use(tx store.Tx, p *domain.Policy) (*PolicyUse, error) {
-	who, err := tx.Referrers(p.Key, domain.KindUser, domain.KindRole)
-	return &PolicyUse{p, len(who)}, err
+	holders, err := holdersOf(tx, p)
+	u := &PolicyUse{Policy: p}
+	for _, h := range holders {
+		if h.Attached {
+			u.Attachments++
+		}
+		if h.Boundary {
+			u.Boundaries++
+		}
+	}
+	return u, err
+}
+
+// PolicyHolder is who has a managed policy, and as what.
+type PolicyHolder struct {
+	Kind               domain.Kind
+	Name, ID           string
+	Attached, Boundary bool
+}
+
+func holdersOf(tx store.Tx, p *domain.Policy) ([]PolicyHolder, error) {
+	who, err := tx.Referrers(p.Key, domain.KindUser, domain.KindRole, domain.KindGroup)
+	if err != nil {
+		return nil, err
+	}
+	var out []PolicyHolder
+	for _, k := range who {
+		e, err := getEntity(tx, k.Account, Holder{k.Kind, k.Name})
+		if err != nil {
+			return nil, err
+		}
+		h := PolicyHolder{Kind: k.Kind, Name: k.Name, Attached: slices.Contains(e.Granted().Attached, p.ARN())}
+		if b, ok := e.(domain.Bounded); ok {
+			h.Boundary = *b.Limit() == p.ARN()
+		}
+		switch e := e.(type) {
+		case *domain.User:
+			h.ID = e.ID
+		case *domain.Role:
+			h.ID = e.ID
+		case *domain.Group:
+			h.ID = e.ID
+		}
+		out = append(out, h)
+	}
+	return out, nil
 }
 
 // PolicyFilter selects managed policies.
@@ -118,6 +163,7 @@ type PolicyFilter struct {
 	Local    bool   // the account's own
 	AWS      bool   // AWS's
 	Attached bool   // only those that somebody has
+	Boundary bool   // only those that are somebody's boundary
 }
 
 // Policies lists managed policies in order of name.
@@ -140,7 +186,7 @@ func (s *Service) Policies(ctx context.Context, c domain.Caller, f PolicyFilter)
 			if err != nil {
 				return err
 			}
-			if strings.HasPrefix(p.Path, f.Prefix) && (!f.Attached || u.Attachments > 0) {
+			if strings.HasPrefix(p.Path, f.Prefix) && (!f.Attached || u.Attachments+u.Boundaries > 0) && (!f.Boundary || u.Boundaries > 0) {
 				out = append(out, u)
 			}
 		}
@@ -150,24 +196,18 @@ func (s *Service) Policies(ctx context.Context, c domain.Caller, f PolicyFilter)
 	return out, err
 }
 
-// PolicyHolders lists the users and roles a managed policy is attached to.
-func (s *Service) PolicyHolders(ctx context.Context, c domain.Caller, arn string) (users, roles []string, err error) {
+// PolicyHolders lists who has a managed policy, as an attached one or as a
+// boundary.
+func (s *Service) PolicyHolders(ctx context.Context, c domain.Caller, arn string) (out []PolicyHolder, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		p, err := policyByARN(tx, c.Account, arn)
 		if err != nil {
 			return err
 		}
-		who, err := tx.Referrers(p.Key, domain.KindUser, domain.KindRole)
-		for _, k := range who {
-			if k.Kind == domain.KindUser {
-				users = append(users, k.Name)
-			} else {
-				roles = append(roles, k.Name)
-			}
-		}
+		out, err = holdersOf(tx, p)
 		return err
 	})
-	return users, roles, err
+	return out, err
 }
 
 // changePolicy reads one of the account's own managed policies, changes it and
@@ -265,7 +305,7 @@ func (s *Service) DeletePolicy(ctx context.Context, c domain.Caller, arn string)
 		switch {
 		case err != nil:
 			return err
-		case u.Attachments > 0:
+		case u.Attachments+u.Boundaries > 0:
 			return fault.New(fault.InUse, "Cannot delete a policy attached to entities.")
 		case len(p.Versions) > 1:
 			return fault.New(fault.InUse, "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")

@@ -28,8 +28,12 @@ func (s *Service) CreateRole(ctx context.Context, c domain.Caller, r domain.Role
 	r.ID = s.IDs.RoleID()
 	r.Key = iamKey(c.Account, domain.KindRole, r.Key.Name)
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		return insertEntity(tx, &r, domain.RolesPerAccount, "RolesPerAccount",
+		err := insertEntity(tx, &r, domain.RolesPerAccount, "RolesPerAccount",
 			fault.New(fault.Exists, "Role with name %s already exists.", r.Key.Name))
+		if err != nil {
+			return err
+		}
+		return checkBoundary(tx, c, &r)
 	})
 	if err != nil {
 		return nil, err
@@ -155,14 +159,14 @@ func (s *Service) checkRole(tx store.Tx, c domain.Caller, arn string, actions []
 	if err != nil || !trusted.Allowed() {
 		return bad("it does not trust "+servicePrincipal, "Allow sts:AssumeRole to the service "+servicePrincipal+" in its trust policy.")
 	}
-	docs, err := s.policiesOf(tx, r)
+	has, err := s.grantedTo(tx, r)
 	if err != nil {
 		return err
 	}
 	var missing []string
 	for _, a := range actions {
 		// Which resource it will be is not known yet: any will do.
-		if !iam.EvaluateAnywhere(docs, iam.Request{Principal: iam.Principal{AWS: r.ARN()}, Action: a}).Allowed() {
+		if d, _ := has.decide(iam.EvaluateAnywhere, iam.Request{Principal: iam.Principal{AWS: r.ARN()}, Action: a}); !d.Allowed() {
 			missing = append(missing, a)
 		}
 	}

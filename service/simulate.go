@@ -13,6 +13,7 @@ import (
 type Simulation struct {
 	Source    string   // the ARN of the user or role
 	More      []string // documents to add to theirs
+	Boundary  []string // documents in the place of their boundary's, where there are any
 	Actions   []string
 	Resources []string // none: "*"
 	Keys      map[string][]string
@@ -39,27 +40,43 @@ func (s *Service) Simulate(ctx context.Context, c domain.Caller, in Simulation) 
 		} else if err != nil {
 			return err
 		}
-		all, err := s.policiesOf(tx, e)
+		has, err := s.grantedTo(tx, e)
 		if err != nil {
 			return err
 		}
-		for _, d := range in.More {
-			p, err := iam.ParseIdentity([]byte(d))
-			if err != nil {
-				return fault.Wrap(fault.BadValue, err, "%s", fault.Public(err))
-			}
-			all = append(all, p)
+		more, err := given(in.More)
+		if err != nil {
+			return err
+		}
+		has.policies = append(has.policies, more...)
+		if limit, err := given(in.Boundary); err != nil {
+			return err
+		} else if len(limit) > 0 {
+			has.boundary = limit
 		}
 		if len(in.Resources) == 0 {
 			in.Resources = []string{"*"}
 		}
 		for _, a := range in.Actions {
 			for _, r := range in.Resources {
-				d := iam.Evaluate(all, iam.Request{Principal: iam.Principal{AWS: e.ARN()}, Action: a, Resource: r, Context: in.Keys})
+				d, _ := has.decide(iam.Evaluate, iam.Request{Principal: iam.Principal{AWS: e.ARN()}, Action: a, Resource: r, Context: in.Keys})
 				out = append(out, Simulated{a, r, decisions[d.Effect]})
 			}
 		}
 		return nil
 	})
 	return out, err
+}
+
+// given reads policies that came with the request.
+func given(documents []string) ([]*iam.Policy, error) {
+	var out []*iam.Policy
+	for _, d := range documents {
+		p, err := iam.ParseIdentity([]byte(d))
+		if err != nil {
+			return nil, fault.Wrap(fault.BadValue, err, "%s", fault.Public(err))
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }

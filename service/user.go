@@ -17,8 +17,12 @@ func (s *Service) CreateUser(ctx context.Context, c domain.Caller, u domain.User
 	u.ID = s.IDs.UserID()
 	u.Key = iamKey(c.Account, domain.KindUser, u.Key.Name)
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		return insertEntity(tx, &u, domain.UsersPerAccount, "UsersPerAccount",
+		err := insertEntity(tx, &u, domain.UsersPerAccount, "UsersPerAccount",
 			fault.New(fault.Exists, "User with name %s already exists.", u.Key.Name))
+		if err != nil {
+			return err
+		}
+		return checkBoundary(tx, c, &u)
 	})
 	if err != nil {
 		return nil, err
@@ -58,6 +62,9 @@ func (s *Service) DeleteUser(ctx context.Context, c domain.Caller, name string) 
 		}
 		if n > 0 {
 			return conflict("must delete access keys first.")
+		}
+		if len(e.(*domain.User).Groups) > 0 {
+			return conflict("must remove user from all groups first.")
 		}
 		if err := checkUnused(e); err != nil {
 			return err

@@ -1,9 +1,10 @@
 // Package iam answers the IAM operations around who may use this server:
-// users, access keys, roles, policies.
+// users, access keys, groups, roles, policies, boundaries.
 package iam
 
 import (
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 
@@ -55,7 +56,7 @@ func Rows(s *service.Service) []convert.Row {
 		convert.On(aws.OpUntagPolicy, a.untagPolicy, nil),
 		convert.On(aws.OpListPolicyTags, a.listPolicyTags, nil),
 		convert.On(aws.OpSimulatePrincipalPolicy, a.simulatePrincipalPolicy, nil),
-	}, a.userRows()...)
+	}, slices.Concat(a.userRows(), a.groupRows(), a.boundaryRows())...)
 }
 
 func (a api) userRows() []convert.Row {
@@ -76,7 +77,6 @@ func (a api) userRows() []convert.Row {
 		convert.On(aws.OpTagUser, a.tagUser, nil),
 		convert.On(aws.OpUntagUser, a.untagUser, nil),
 		convert.On(aws.OpListUserTags, a.listUserTags, nil),
-		convert.On(aws.OpListGroupsForUser, a.listGroupsForUser, nil),
 		convert.On(aws.OpCreateAccessKey, a.createAccessKey, nil),
 		convert.On(aws.OpListAccessKeys, a.listAccessKeys, nil),
 		convert.On(aws.OpUpdateAccessKey, a.updateAccessKey, nil),

@@ -32,12 +32,10 @@ func (a api) getPolicy(ctx context.Context, c *wire.Call, in *aws.GetPolicyReque
 
 func (a api) listPolicies(ctx context.Context, c *wire.Call, in *aws.ListPoliciesRequest) (*aws.ListPoliciesResponse, error) {
 	scope := convert.Val(in.Scope)
-	out := &aws.ListPoliciesResponse{Policies: []aws.Policy{}, IsTruncated: new(false)}
-	if convert.Val(in.PolicyUsageFilter) == "PermissionsBoundary" {
-		return out, nil // nobody has one
-	}
+	out := &aws.ListPoliciesResponse{}
 	all, err := a.svc.Policies(ctx, convert.Caller(c), service.PolicyFilter{
 		Prefix: convert.Val(in.PathPrefix), Local: scope != "AWS", AWS: scope != "Local", Attached: convert.Val(in.OnlyAttached),
+		Boundary: convert.Val(in.PolicyUsageFilter) == "PermissionsBoundary",
 	})
 	if err != nil {
 		return nil, err
@@ -52,23 +50,21 @@ func (a api) listPolicies(ctx context.Context, c *wire.Call, in *aws.ListPolicie
 }
 
 func (a api) listEntitiesForPolicy(ctx context.Context, c *wire.Call, in *aws.ListEntitiesForPolicyRequest) (*aws.ListEntitiesForPolicyResponse, error) {
-	caller := convert.Caller(c)
-	users, roles, err := a.svc.PolicyHolders(ctx, caller, convert.Val(in.PolicyArn))
+	all, err := a.svc.PolicyHolders(ctx, convert.Caller(c), convert.Val(in.PolicyArn))
 	if err != nil {
 		return nil, err
 	}
 	out := &aws.ListEntitiesForPolicyResponse{PolicyGroups: []aws.PolicyGroup{}, PolicyUsers: []aws.PolicyUser{}, PolicyRoles: []aws.PolicyRole{}, IsTruncated: new(false)}
-	want := convert.Val(in.EntityFilter)
-	for _, n := range users {
-		u, err := a.svc.User(ctx, caller, n)
-		if err == nil && (want == "" || want == "User") {
-			out.PolicyUsers = append(out.PolicyUsers, aws.PolicyUser{UserName: new(n), UserId: new(u.ID)})
-		}
-	}
-	for _, n := range roles {
-		r, err := a.svc.Role(ctx, caller, n)
-		if err == nil && (want == "" || want == "Role") {
-			out.PolicyRoles = append(out.PolicyRoles, aws.PolicyRole{RoleName: new(n), RoleId: new(r.ID)})
+	sort, usage := convert.Val(in.EntityFilter), convert.Val(in.PolicyUsageFilter)
+	for _, h := range all {
+		switch {
+		case usage == "PermissionsPolicy" && !h.Attached, usage == "PermissionsBoundary" && !h.Boundary:
+		case h.Kind == domain.KindUser && (sort == "" || sort == "User"):
+			out.PolicyUsers = append(out.PolicyUsers, aws.PolicyUser{UserName: new(h.Name), UserId: new(h.ID)})
+		case h.Kind == domain.KindRole && (sort == "" || sort == "Role"):
+			out.PolicyRoles = append(out.PolicyRoles, aws.PolicyRole{RoleName: new(h.Name), RoleId: new(h.ID)})
+		case h.Kind == domain.KindGroup && (sort == "" || sort == "Group"):
+			out.PolicyGroups = append(out.PolicyGroups, aws.PolicyGroup{GroupName: new(h.Name), GroupId: new(h.ID)})
 		}
 	}
 	return out, nil
@@ -138,7 +134,7 @@ func (a api) listPolicyTags(ctx context.Context, c *wire.Call, in *aws.ListPolic
 
 // simulatePrincipalPolicy answers what the policies of a user or role would say.
 func (a api) simulatePrincipalPolicy(ctx context.Context, c *wire.Call, in *aws.SimulatePrincipalPolicyRequest) (*aws.SimulatePolicyResponse, error) {
-	ask := service.Simulation{Source: convert.Val(in.PolicySourceArn), More: in.PolicyInputList, Actions: in.ActionNames, Resources: in.ResourceArns, Keys: map[string][]string{}}
+	ask := service.Simulation{Source: convert.Val(in.PolicySourceArn), More: in.PolicyInputList, Boundary: in.PermissionsBoundaryPolicyInputList, Actions: in.ActionNames, Resources: in.ResourceArns, Keys: map[string][]string{}}
 	for _, e := range in.ContextEntries {
 		ask.Keys[convert.Val(e.ContextKeyName)] = e.ContextKeyValues
 	}
@@ -154,7 +150,7 @@ func (a api) simulatePrincipalPolicy(ctx context.Context, c *wire.Call, in *aws.
 func policyShape(p *service.PolicyUse) aws.Policy {
 	out := aws.Policy{
 		PolicyName: new(p.Key.Name), PolicyId: new(p.ID), Arn: new(p.ARN()), Path: new(p.Path), DefaultVersionId: new(p.Default),
-		AttachmentCount: new(int64(p.Attachments)), PermissionsBoundaryUsageCount: new(int64(0)), IsAttachable: new(true),
+		AttachmentCount: new(int64(p.Attachments)), PermissionsBoundaryUsageCount: new(int64(p.Boundaries)), IsAttachable: new(true),
 		Description: convert.Opt(p.Description), CreateDate: new(p.Created), UpdateDate: new(p.Updated),
 	}
 	if len(p.Tags) > 0 {

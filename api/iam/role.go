@@ -5,18 +5,15 @@ import (
 
 	"slipway/api/convert"
 	"slipway/domain"
-	"slipway/fault"
 	"slipway/wire"
 	aws "slipway/wire/iam"
 )
 
 func (a api) createRole(ctx context.Context, c *wire.Call, in *aws.CreateRoleRequest) (*aws.CreateRoleResponse, error) {
-	if in.PermissionsBoundary != nil {
-		return nil, noBoundary
-	}
 	r := domain.Role{
 		Path: convert.Val(in.Path), Description: convert.Val(in.Description), Trust: convert.Val(in.AssumeRolePolicyDocument),
 		MaxSession: convert.Val(in.MaxSessionDuration), Tags: tagSet(in.Tags),
+		Boundary: domain.Boundary{BoundaryARN: convert.Val(in.PermissionsBoundary)},
 	}
 	r.Key.Name = convert.Val(in.RoleName)
 	out, err := a.svc.CreateRole(ctx, convert.Caller(c), r)
@@ -25,10 +22,6 @@ func (a api) createRole(ctx context.Context, c *wire.Call, in *aws.CreateRoleReq
 	}
 	return &aws.CreateRoleResponse{Role: new(roleShape(out))}, nil
 }
-
-// noBoundary: a boundary that was taken and not kept to would grant what it
-// was to prevent.
-var noBoundary = fault.New(fault.Unsupported, "Permissions boundaries are not supported.").WithHint("Leave PermissionsBoundary out and narrow the policies themselves.")
 
 func (a api) getRole(ctx context.Context, c *wire.Call, in *aws.GetRoleRequest) (*aws.GetRoleResponse, error) {
 	r, err := a.svc.Role(ctx, convert.Caller(c), convert.Val(in.RoleName))
@@ -47,7 +40,7 @@ func (a api) listRoles(ctx context.Context, c *wire.Call, in *aws.ListRolesReque
 	all, out.IsTruncated, out.Marker, err = page(all, in.Marker, in.MaxItems, func(r *domain.Role) string { return r.Key.Name })
 	out.Roles = shapes(all, func(r *domain.Role) aws.Role {
 		s := roleShape(r)
-		s.Tags = nil // lists leave them out
+		s.Tags, s.PermissionsBoundary = nil, nil // lists leave them out
 		return s
 	})
 	return out, err
@@ -141,6 +134,7 @@ func roleShape(r *domain.Role) aws.Role {
 	out := aws.Role{
 		Path: new(r.Path), RoleName: new(r.Key.Name), RoleId: new(r.ID), Arn: new(r.ARN()), CreateDate: new(r.Created),
 		AssumeRolePolicyDocument: encoded(r.Trust), Description: convert.Opt(r.Description), MaxSessionDuration: new(r.MaxSession),
+		PermissionsBoundary: boundaryShape(r.BoundaryARN),
 	}
 	if len(r.Tags) > 0 {
 		out.Tags = tagList(r.Tags)

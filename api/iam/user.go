@@ -11,10 +11,7 @@ import (
 )
 
 func (a api) createUser(ctx context.Context, c *wire.Call, in *aws.CreateUserRequest) (*aws.CreateUserResponse, error) {
-	if in.PermissionsBoundary != nil {
-		return nil, noBoundary
-	}
-	u := domain.User{Path: convert.Val(in.Path), Tags: tagSet(in.Tags)}
+	u := domain.User{Path: convert.Val(in.Path), Tags: tagSet(in.Tags), Boundary: domain.Boundary{BoundaryARN: convert.Val(in.PermissionsBoundary)}}
 	u.Key.Name = convert.Val(in.UserName)
 	out, err := a.svc.CreateUser(ctx, convert.Caller(c), u)
 	if err != nil {
@@ -50,12 +47,15 @@ func (a api) listUsers(ctx context.Context, c *wire.Call, in *aws.ListUsersReque
 	}
 	out := &aws.ListUsersResponse{}
 	all, out.IsTruncated, out.Marker, err = page(all, in.Marker, in.MaxItems, func(u *domain.User) string { return u.Key.Name })
-	out.Users = shapes(all, func(u *domain.User) aws.User {
-		s := userShape(u)
-		s.Tags = nil // lists leave them out
-		return s
-	})
+	out.Users = shapes(all, listedUser)
 	return out, err
+}
+
+// listedUser leaves out what lists leave out.
+func listedUser(u *domain.User) aws.User {
+	s := userShape(u)
+	s.Tags, s.PermissionsBoundary = nil, nil
+	return s
 }
 
 func (a api) deleteUser(ctx context.Context, c *wire.Call, in *aws.DeleteUserRequest) (*aws.DeleteUserOutput, error) {
@@ -125,17 +125,9 @@ func (a api) listUserTags(ctx context.Context, c *wire.Call, in *aws.ListUserTag
 	return out, err
 }
 
-// listGroupsForUser: there are no groups, and clients ask before they delete a
-// user.
-func (a api) listGroupsForUser(ctx context.Context, c *wire.Call, in *aws.ListGroupsForUserRequest) (*aws.ListGroupsForUserResponse, error) {
-	if _, err := a.svc.User(ctx, convert.Caller(c), convert.Val(in.UserName)); err != nil {
-		return nil, err
-	}
-	return &aws.ListGroupsForUserResponse{Groups: []aws.Group{}, IsTruncated: new(false)}, nil
-}
-
 func userShape(u *domain.User) aws.User {
-	out := aws.User{Path: new(u.Path), UserName: new(u.Key.Name), UserId: new(u.ID), Arn: new(u.ARN()), CreateDate: new(u.Created)}
+	out := aws.User{Path: new(u.Path), UserName: new(u.Key.Name), UserId: new(u.ID), Arn: new(u.ARN()), CreateDate: new(u.Created),
+		PermissionsBoundary: boundaryShape(u.BoundaryARN)}
 	if len(u.Tags) > 0 {
 		out.Tags = tagList(u.Tags)
 	}

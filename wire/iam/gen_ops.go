@@ -28,6 +28,8 @@ var Service = &wire.Service{
 		&shapeActionNameListType,
 		&shapeActionNameType,
 		&shapeAddRoleToInstanceProfileRequest,
+		&shapeAddUserToGroupRequest,
+		&shapeAttachGroupPolicyRequest,
 		&shapeAttachRolePolicyRequest,
 		&shapeAttachUserPolicyRequest,
 		&shapeAttachedPermissionsBoundary,
@@ -46,6 +48,8 @@ var Service = &wire.Service{
 		&shapeContextKeyValueType,
 		&shapeCreateAccessKeyRequest,
 		&shapeCreateAccessKeyResponse,
+		&shapeCreateGroupRequest,
+		&shapeCreateGroupResponse,
 		&shapeCreateInstanceProfileRequest,
 		&shapeCreateInstanceProfileResponse,
 		&shapeCreatePolicyRequest,
@@ -60,13 +64,18 @@ var Service = &wire.Service{
 		&shapeCreateUserResponse,
 		&shapeDeleteAccessKeyRequest,
 		&shapeDeleteConflictException,
+		&shapeDeleteGroupPolicyRequest,
+		&shapeDeleteGroupRequest,
 		&shapeDeleteInstanceProfileRequest,
 		&shapeDeletePolicyRequest,
 		&shapeDeletePolicyVersionRequest,
+		&shapeDeleteRolePermissionsBoundaryRequest,
 		&shapeDeleteRolePolicyRequest,
 		&shapeDeleteRoleRequest,
+		&shapeDeleteUserPermissionsBoundaryRequest,
 		&shapeDeleteUserPolicyRequest,
 		&shapeDeleteUserRequest,
+		&shapeDetachGroupPolicyRequest,
 		&shapeDetachRolePolicyRequest,
 		&shapeDetachUserPolicyRequest,
 		&shapeEntityAlreadyExistsException,
@@ -77,6 +86,10 @@ var Service = &wire.Service{
 		&shapeEvaluationResultsListType,
 		&shapeGetAccessKeyLastUsedRequest,
 		&shapeGetAccessKeyLastUsedResponse,
+		&shapeGetGroupPolicyRequest,
+		&shapeGetGroupPolicyResponse,
+		&shapeGetGroupRequest,
+		&shapeGetGroupResponse,
 		&shapeGetInstanceProfileRequest,
 		&shapeGetInstanceProfileResponse,
 		&shapeGetPolicyRequest,
@@ -99,14 +112,20 @@ var Service = &wire.Service{
 		&shapeLineNumber,
 		&shapeListAccessKeysRequest,
 		&shapeListAccessKeysResponse,
+		&shapeListAttachedGroupPoliciesRequest,
+		&shapeListAttachedGroupPoliciesResponse,
 		&shapeListAttachedRolePoliciesRequest,
 		&shapeListAttachedRolePoliciesResponse,
 		&shapeListAttachedUserPoliciesRequest,
 		&shapeListAttachedUserPoliciesResponse,
 		&shapeListEntitiesForPolicyRequest,
 		&shapeListEntitiesForPolicyResponse,
+		&shapeListGroupPoliciesRequest,
+		&shapeListGroupPoliciesResponse,
 		&shapeListGroupsForUserRequest,
 		&shapeListGroupsForUserResponse,
+		&shapeListGroupsRequest,
+		&shapeListGroupsResponse,
 		&shapeListInstanceProfilesForRoleRequest,
 		&shapeListInstanceProfilesForRoleResponse,
 		&shapeListPoliciesRequest,
@@ -150,9 +169,13 @@ var Service = &wire.Service{
 		&shapePolicyUserListType,
 		&shapePolicyVersion,
 		&shapePosition,
+		&shapePutGroupPolicyRequest,
+		&shapePutRolePermissionsBoundaryRequest,
 		&shapePutRolePolicyRequest,
+		&shapePutUserPermissionsBoundaryRequest,
 		&shapePutUserPolicyRequest,
 		&shapeRemoveRoleFromInstanceProfileRequest,
+		&shapeRemoveUserFromGroupRequest,
 		&shapeResourceHandlingOptionType,
 		&shapeResourceNameListType,
 		&shapeResourceNameType,
@@ -177,6 +200,7 @@ var Service = &wire.Service{
 		&shapeUntagUserRequest,
 		&shapeUpdateAccessKeyRequest,
 		&shapeUpdateAssumeRolePolicyRequest,
+		&shapeUpdateGroupRequest,
 		&shapeUpdateRoleRequest,
 		&shapeUpdateRoleResponse,
 		&shapeUser,
@@ -240,6 +264,14 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"EntityAlreadyExistsException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(AddRoleToInstanceProfileRequest) }, NewOutput: func() any { return new(AddRoleToInstanceProfileOutput) }}
+	OpAddUserToGroup = &wire.Op{Service: Service, Name: "AddUserToGroup", Input: &shapeAddUserToGroupRequest, Output: &shapeAddUserToGroupOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(AddUserToGroupRequest) }, NewOutput: func() any { return new(AddUserToGroupOutput) }}
+	OpAttachGroupPolicy = &wire.Op{Service: Service, Name: "AttachGroupPolicy", Input: &shapeAttachGroupPolicyRequest, Output: &shapeAttachGroupPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "PolicyNotAttachableException", "ServiceFailureException"},
+		NewInput: func() any { return new(AttachGroupPolicyRequest) }, NewOutput: func() any { return new(AttachGroupPolicyOutput) }}
 	OpAttachRolePolicy = &wire.Op{Service: Service, Name: "AttachRolePolicy", Input: &shapeAttachRolePolicyRequest, Output: &shapeAttachRolePolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "PolicyNotAttachableException", "ServiceFailureException", "UnmodifiableEntityException"},
@@ -253,6 +285,11 @@ var (
 		ResultWrapper: "CreateAccessKeyResult",
 		Errors:        []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput:      func() any { return new(CreateAccessKeyRequest) }, NewOutput: func() any { return new(CreateAccessKeyResponse) }}
+	OpCreateGroup = &wire.Op{Service: Service, Name: "CreateGroup", Input: &shapeCreateGroupRequest, Output: &shapeCreateGroupResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "CreateGroupResult",
+		Errors:        []string{"EntityAlreadyExistsException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(CreateGroupRequest) }, NewOutput: func() any { return new(CreateGroupResponse) }}
 	OpCreateInstanceProfile = &wire.Op{Service: Service, Name: "CreateInstanceProfile", Input: &shapeCreateInstanceProfileRequest, Output: &shapeCreateInstanceProfileResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "CreateInstanceProfileResult",
@@ -287,6 +324,14 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput: func() any { return new(DeleteAccessKeyRequest) }, NewOutput: func() any { return new(DeleteAccessKeyOutput) }}
+	OpDeleteGroup = &wire.Op{Service: Service, Name: "DeleteGroup", Input: &shapeDeleteGroupRequest, Output: &shapeDeleteGroupOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"DeleteConflictException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DeleteGroupRequest) }, NewOutput: func() any { return new(DeleteGroupOutput) }}
+	OpDeleteGroupPolicy = &wire.Op{Service: Service, Name: "DeleteGroupPolicy", Input: &shapeDeleteGroupPolicyRequest, Output: &shapeDeleteGroupPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DeleteGroupPolicyRequest) }, NewOutput: func() any { return new(DeleteGroupPolicyOutput) }}
 	OpDeleteInstanceProfile = &wire.Op{Service: Service, Name: "DeleteInstanceProfile", Input: &shapeDeleteInstanceProfileRequest, Output: &shapeDeleteInstanceProfileOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"DeleteConflictException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
@@ -303,6 +348,10 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"ConcurrentModificationException", "DeleteConflictException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(DeleteRoleRequest) }, NewOutput: func() any { return new(DeleteRoleOutput) }}
+	OpDeleteRolePermissionsBoundary = &wire.Op{Service: Service, Name: "DeleteRolePermissionsBoundary", Input: &shapeDeleteRolePermissionsBoundaryRequest, Output: &shapeDeleteRolePermissionsBoundaryOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
+		NewInput: func() any { return new(DeleteRolePermissionsBoundaryRequest) }, NewOutput: func() any { return new(DeleteRolePermissionsBoundaryOutput) }}
 	OpDeleteRolePolicy = &wire.Op{Service: Service, Name: "DeleteRolePolicy", Input: &shapeDeleteRolePolicyRequest, Output: &shapeDeleteRolePolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
@@ -311,10 +360,18 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"ConcurrentModificationException", "DeleteConflictException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput: func() any { return new(DeleteUserRequest) }, NewOutput: func() any { return new(DeleteUserOutput) }}
+	OpDeleteUserPermissionsBoundary = &wire.Op{Service: Service, Name: "DeleteUserPermissionsBoundary", Input: &shapeDeleteUserPermissionsBoundaryRequest, Output: &shapeDeleteUserPermissionsBoundaryOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DeleteUserPermissionsBoundaryRequest) }, NewOutput: func() any { return new(DeleteUserPermissionsBoundaryOutput) }}
 	OpDeleteUserPolicy = &wire.Op{Service: Service, Name: "DeleteUserPolicy", Input: &shapeDeleteUserPolicyRequest, Output: &shapeDeleteUserPolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput: func() any { return new(DeleteUserPolicyRequest) }, NewOutput: func() any { return new(DeleteUserPolicyOutput) }}
+	OpDetachGroupPolicy = &wire.Op{Service: Service, Name: "DetachGroupPolicy", Input: &shapeDetachGroupPolicyRequest, Output: &shapeDetachGroupPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(DetachGroupPolicyRequest) }, NewOutput: func() any { return new(DetachGroupPolicyOutput) }}
 	OpDetachRolePolicy = &wire.Op{Service: Service, Name: "DetachRolePolicy", Input: &shapeDetachRolePolicyRequest, Output: &shapeDetachRolePolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
@@ -327,6 +384,16 @@ var (
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "GetAccessKeyLastUsedResult",
 		NewInput:      func() any { return new(GetAccessKeyLastUsedRequest) }, NewOutput: func() any { return new(GetAccessKeyLastUsedResponse) }}
+	OpGetGroup = &wire.Op{Service: Service, Name: "GetGroup", Input: &shapeGetGroupRequest, Output: &shapeGetGroupResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "GetGroupResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(GetGroupRequest) }, NewOutput: func() any { return new(GetGroupResponse) }}
+	OpGetGroupPolicy = &wire.Op{Service: Service, Name: "GetGroupPolicy", Input: &shapeGetGroupPolicyRequest, Output: &shapeGetGroupPolicyResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "GetGroupPolicyResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(GetGroupPolicyRequest) }, NewOutput: func() any { return new(GetGroupPolicyResponse) }}
 	OpGetInstanceProfile = &wire.Op{Service: Service, Name: "GetInstanceProfile", Input: &shapeGetInstanceProfileRequest, Output: &shapeGetInstanceProfileResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "GetInstanceProfileResult",
@@ -367,6 +434,11 @@ var (
 		ResultWrapper: "ListAccessKeysResult",
 		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
 		NewInput:      func() any { return new(ListAccessKeysRequest) }, NewOutput: func() any { return new(ListAccessKeysResponse) }}
+	OpListAttachedGroupPolicies = &wire.Op{Service: Service, Name: "ListAttachedGroupPolicies", Input: &shapeListAttachedGroupPoliciesRequest, Output: &shapeListAttachedGroupPoliciesResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListAttachedGroupPoliciesResult",
+		Errors:        []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListAttachedGroupPoliciesRequest) }, NewOutput: func() any { return new(ListAttachedGroupPoliciesResponse) }}
 	OpListAttachedRolePolicies = &wire.Op{Service: Service, Name: "ListAttachedRolePolicies", Input: &shapeListAttachedRolePoliciesRequest, Output: &shapeListAttachedRolePoliciesResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "ListAttachedRolePoliciesResult",
@@ -382,6 +454,16 @@ var (
 		ResultWrapper: "ListEntitiesForPolicyResult",
 		Errors:        []string{"InvalidInputException", "NoSuchEntityException", "ServiceFailureException"},
 		NewInput:      func() any { return new(ListEntitiesForPolicyRequest) }, NewOutput: func() any { return new(ListEntitiesForPolicyResponse) }}
+	OpListGroupPolicies = &wire.Op{Service: Service, Name: "ListGroupPolicies", Input: &shapeListGroupPoliciesRequest, Output: &shapeListGroupPoliciesResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListGroupPoliciesResult",
+		Errors:        []string{"NoSuchEntityException", "ServiceFailureException"},
+		NewInput:      func() any { return new(ListGroupPoliciesRequest) }, NewOutput: func() any { return new(ListGroupPoliciesResponse) }}
+	OpListGroups = &wire.Op{Service: Service, Name: "ListGroups", Input: &shapeListGroupsRequest, Output: &shapeListGroupsResponse,
+		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		ResultWrapper: "ListGroupsResult",
+		Errors:        []string{"ServiceFailureException"},
+		NewInput:      func() any { return new(ListGroupsRequest) }, NewOutput: func() any { return new(ListGroupsResponse) }}
 	OpListGroupsForUser = &wire.Op{Service: Service, Name: "ListGroupsForUser", Input: &shapeListGroupsForUserRequest, Output: &shapeListGroupsForUserResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "ListGroupsForUserResult",
@@ -437,10 +519,22 @@ var (
 		ResultWrapper: "ListUsersResult",
 		Errors:        []string{"ServiceFailureException"},
 		NewInput:      func() any { return new(ListUsersRequest) }, NewOutput: func() any { return new(ListUsersResponse) }}
+	OpPutGroupPolicy = &wire.Op{Service: Service, Name: "PutGroupPolicy", Input: &shapePutGroupPolicyRequest, Output: &shapePutGroupPolicyOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(PutGroupPolicyRequest) }, NewOutput: func() any { return new(PutGroupPolicyOutput) }}
+	OpPutRolePermissionsBoundary = &wire.Op{Service: Service, Name: "PutRolePermissionsBoundary", Input: &shapePutRolePermissionsBoundaryRequest, Output: &shapePutRolePermissionsBoundaryOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "NoSuchEntityException", "PolicyNotAttachableException", "ServiceFailureException", "UnmodifiableEntityException"},
+		NewInput: func() any { return new(PutRolePermissionsBoundaryRequest) }, NewOutput: func() any { return new(PutRolePermissionsBoundaryOutput) }}
 	OpPutRolePolicy = &wire.Op{Service: Service, Name: "PutRolePolicy", Input: &shapePutRolePolicyRequest, Output: &shapePutRolePolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(PutRolePolicyRequest) }, NewOutput: func() any { return new(PutRolePolicyOutput) }}
+	OpPutUserPermissionsBoundary = &wire.Op{Service: Service, Name: "PutUserPermissionsBoundary", Input: &shapePutUserPermissionsBoundaryRequest, Output: &shapePutUserPermissionsBoundaryOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"InvalidInputException", "NoSuchEntityException", "PolicyNotAttachableException", "ServiceFailureException"},
+		NewInput: func() any { return new(PutUserPermissionsBoundaryRequest) }, NewOutput: func() any { return new(PutUserPermissionsBoundaryOutput) }}
 	OpPutUserPolicy = &wire.Op{Service: Service, Name: "PutUserPolicy", Input: &shapePutUserPolicyRequest, Output: &shapePutUserPolicyOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException"},
@@ -449,6 +543,10 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(RemoveRoleFromInstanceProfileRequest) }, NewOutput: func() any { return new(RemoveRoleFromInstanceProfileOutput) }}
+	OpRemoveUserFromGroup = &wire.Op{Service: Service, Name: "RemoveUserFromGroup", Input: &shapeRemoveUserFromGroupRequest, Output: &shapeRemoveUserFromGroupOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(RemoveUserFromGroupRequest) }, NewOutput: func() any { return new(RemoveUserFromGroupOutput) }}
 	OpSetDefaultPolicyVersion = &wire.Op{Service: Service, Name: "SetDefaultPolicyVersion", Input: &shapeSetDefaultPolicyVersionRequest, Output: &shapeSetDefaultPolicyVersionOutput,
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"InvalidInputException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
@@ -490,6 +588,10 @@ var (
 		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		Errors:   []string{"LimitExceededException", "MalformedPolicyDocumentException", "NoSuchEntityException", "ServiceFailureException", "UnmodifiableEntityException"},
 		NewInput: func() any { return new(UpdateAssumeRolePolicyRequest) }, NewOutput: func() any { return new(UpdateAssumeRolePolicyOutput) }}
+	OpUpdateGroup = &wire.Op{Service: Service, Name: "UpdateGroup", Input: &shapeUpdateGroupRequest, Output: &shapeUpdateGroupOutput,
+		HTTP:     wire.HTTP{Method: "POST", Path: "/", Status: 0},
+		Errors:   []string{"EntityAlreadyExistsException", "LimitExceededException", "NoSuchEntityException", "ServiceFailureException"},
+		NewInput: func() any { return new(UpdateGroupRequest) }, NewOutput: func() any { return new(UpdateGroupOutput) }}
 	OpUpdateRole = &wire.Op{Service: Service, Name: "UpdateRole", Input: &shapeUpdateRoleRequest, Output: &shapeUpdateRoleResponse,
 		HTTP:          wire.HTTP{Method: "POST", Path: "/", Status: 0},
 		ResultWrapper: "UpdateRoleResult",
@@ -501,9 +603,12 @@ var (
 func init() {
 	Service.Ops = []*wire.Op{
 		OpAddRoleToInstanceProfile,
+		OpAddUserToGroup,
+		OpAttachGroupPolicy,
 		OpAttachRolePolicy,
 		OpAttachUserPolicy,
 		OpCreateAccessKey,
+		OpCreateGroup,
 		OpCreateInstanceProfile,
 		OpCreatePolicy,
 		OpCreatePolicyVersion,
@@ -511,16 +616,23 @@ func init() {
 		OpCreateServiceLinkedRole,
 		OpCreateUser,
 		OpDeleteAccessKey,
+		OpDeleteGroup,
+		OpDeleteGroupPolicy,
 		OpDeleteInstanceProfile,
 		OpDeletePolicy,
 		OpDeletePolicyVersion,
 		OpDeleteRole,
+		OpDeleteRolePermissionsBoundary,
 		OpDeleteRolePolicy,
 		OpDeleteUser,
+		OpDeleteUserPermissionsBoundary,
 		OpDeleteUserPolicy,
+		OpDetachGroupPolicy,
 		OpDetachRolePolicy,
 		OpDetachUserPolicy,
 		OpGetAccessKeyLastUsed,
+		OpGetGroup,
+		OpGetGroupPolicy,
 		OpGetInstanceProfile,
 		OpGetPolicy,
 		OpGetPolicyVersion,
@@ -529,9 +641,12 @@ func init() {
 		OpGetUser,
 		OpGetUserPolicy,
 		OpListAccessKeys,
+		OpListAttachedGroupPolicies,
 		OpListAttachedRolePolicies,
 		OpListAttachedUserPolicies,
 		OpListEntitiesForPolicy,
+		OpListGroupPolicies,
+		OpListGroups,
 		OpListGroupsForUser,
 		OpListInstanceProfilesForRole,
 		OpListPolicies,
@@ -543,9 +658,13 @@ func init() {
 		OpListUserPolicies,
 		OpListUserTags,
 		OpListUsers,
+		OpPutGroupPolicy,
+		OpPutRolePermissionsBoundary,
 		OpPutRolePolicy,
+		OpPutUserPermissionsBoundary,
 		OpPutUserPolicy,
 		OpRemoveRoleFromInstanceProfile,
+		OpRemoveUserFromGroup,
 		OpSetDefaultPolicyVersion,
 		OpSimulatePrincipalPolicy,
 		OpTagPolicy,
@@ -556,6 +675,7 @@ func init() {
 		OpUntagUser,
 		OpUpdateAccessKey,
 		OpUpdateAssumeRolePolicy,
+		OpUpdateGroup,
 		OpUpdateRole,
 	}
 }
@@ -564,6 +684,16 @@ var shapeAddRoleToInstanceProfileOutput = shape.Shape{Name: "AddRoleToInstancePr
 
 // AddRoleToInstanceProfileOutput is the output of AddRoleToInstanceProfile, which answers nothing.
 type AddRoleToInstanceProfileOutput struct{}
+
+var shapeAddUserToGroupOutput = shape.Shape{Name: "AddUserToGroupOutput", Kind: shape.Structure}
+
+// AddUserToGroupOutput is the output of AddUserToGroup, which answers nothing.
+type AddUserToGroupOutput struct{}
+
+var shapeAttachGroupPolicyOutput = shape.Shape{Name: "AttachGroupPolicyOutput", Kind: shape.Structure}
+
+// AttachGroupPolicyOutput is the output of AttachGroupPolicy, which answers nothing.
+type AttachGroupPolicyOutput struct{}
 
 var shapeAttachRolePolicyOutput = shape.Shape{Name: "AttachRolePolicyOutput", Kind: shape.Structure}
 
@@ -579,6 +709,16 @@ var shapeDeleteAccessKeyOutput = shape.Shape{Name: "DeleteAccessKeyOutput", Kind
 
 // DeleteAccessKeyOutput is the output of DeleteAccessKey, which answers nothing.
 type DeleteAccessKeyOutput struct{}
+
+var shapeDeleteGroupOutput = shape.Shape{Name: "DeleteGroupOutput", Kind: shape.Structure}
+
+// DeleteGroupOutput is the output of DeleteGroup, which answers nothing.
+type DeleteGroupOutput struct{}
+
+var shapeDeleteGroupPolicyOutput = shape.Shape{Name: "DeleteGroupPolicyOutput", Kind: shape.Structure}
+
+// DeleteGroupPolicyOutput is the output of DeleteGroupPolicy, which answers nothing.
+type DeleteGroupPolicyOutput struct{}
 
 var shapeDeleteInstanceProfileOutput = shape.Shape{Name: "DeleteInstanceProfileOutput", Kind: shape.Structure}
 
@@ -600,6 +740,11 @@ var shapeDeleteRoleOutput = shape.Shape{Name: "DeleteRoleOutput", Kind: shape.St
 // DeleteRoleOutput is the output of DeleteRole, which answers nothing.
 type DeleteRoleOutput struct{}
 
+var shapeDeleteRolePermissionsBoundaryOutput = shape.Shape{Name: "DeleteRolePermissionsBoundaryOutput", Kind: shape.Structure}
+
+// DeleteRolePermissionsBoundaryOutput is the output of DeleteRolePermissionsBoundary, which answers nothing.
+type DeleteRolePermissionsBoundaryOutput struct{}
+
 var shapeDeleteRolePolicyOutput = shape.Shape{Name: "DeleteRolePolicyOutput", Kind: shape.Structure}
 
 // DeleteRolePolicyOutput is the output of DeleteRolePolicy, which answers nothing.
@@ -610,10 +755,20 @@ var shapeDeleteUserOutput = shape.Shape{Name: "DeleteUserOutput", Kind: shape.St
 // DeleteUserOutput is the output of DeleteUser, which answers nothing.
 type DeleteUserOutput struct{}
 
+var shapeDeleteUserPermissionsBoundaryOutput = shape.Shape{Name: "DeleteUserPermissionsBoundaryOutput", Kind: shape.Structure}
+
+// DeleteUserPermissionsBoundaryOutput is the output of DeleteUserPermissionsBoundary, which answers nothing.
+type DeleteUserPermissionsBoundaryOutput struct{}
+
 var shapeDeleteUserPolicyOutput = shape.Shape{Name: "DeleteUserPolicyOutput", Kind: shape.Structure}
 
 // DeleteUserPolicyOutput is the output of DeleteUserPolicy, which answers nothing.
 type DeleteUserPolicyOutput struct{}
+
+var shapeDetachGroupPolicyOutput = shape.Shape{Name: "DetachGroupPolicyOutput", Kind: shape.Structure}
+
+// DetachGroupPolicyOutput is the output of DetachGroupPolicy, which answers nothing.
+type DetachGroupPolicyOutput struct{}
 
 var shapeDetachRolePolicyOutput = shape.Shape{Name: "DetachRolePolicyOutput", Kind: shape.Structure}
 
@@ -625,10 +780,25 @@ var shapeDetachUserPolicyOutput = shape.Shape{Name: "DetachUserPolicyOutput", Ki
 // DetachUserPolicyOutput is the output of DetachUserPolicy, which answers nothing.
 type DetachUserPolicyOutput struct{}
 
+var shapePutGroupPolicyOutput = shape.Shape{Name: "PutGroupPolicyOutput", Kind: shape.Structure}
+
+// PutGroupPolicyOutput is the output of PutGroupPolicy, which answers nothing.
+type PutGroupPolicyOutput struct{}
+
+var shapePutRolePermissionsBoundaryOutput = shape.Shape{Name: "PutRolePermissionsBoundaryOutput", Kind: shape.Structure}
+
+// PutRolePermissionsBoundaryOutput is the output of PutRolePermissionsBoundary, which answers nothing.
+type PutRolePermissionsBoundaryOutput struct{}
+
 var shapePutRolePolicyOutput = shape.Shape{Name: "PutRolePolicyOutput", Kind: shape.Structure}
 
 // PutRolePolicyOutput is the output of PutRolePolicy, which answers nothing.
 type PutRolePolicyOutput struct{}
+
+var shapePutUserPermissionsBoundaryOutput = shape.Shape{Name: "PutUserPermissionsBoundaryOutput", Kind: shape.Structure}
+
+// PutUserPermissionsBoundaryOutput is the output of PutUserPermissionsBoundary, which answers nothing.
+type PutUserPermissionsBoundaryOutput struct{}
 
 var shapePutUserPolicyOutput = shape.Shape{Name: "PutUserPolicyOutput", Kind: shape.Structure}
 
@@ -639,6 +809,11 @@ var shapeRemoveRoleFromInstanceProfileOutput = shape.Shape{Name: "RemoveRoleFrom
 
 // RemoveRoleFromInstanceProfileOutput is the output of RemoveRoleFromInstanceProfile, which answers nothing.
 type RemoveRoleFromInstanceProfileOutput struct{}
+
+var shapeRemoveUserFromGroupOutput = shape.Shape{Name: "RemoveUserFromGroupOutput", Kind: shape.Structure}
+
+// RemoveUserFromGroupOutput is the output of RemoveUserFromGroup, which answers nothing.
+type RemoveUserFromGroupOutput struct{}
 
 var shapeSetDefaultPolicyVersionOutput = shape.Shape{Name: "SetDefaultPolicyVersionOutput", Kind: shape.Structure}
 
@@ -685,13 +860,22 @@ var shapeUpdateAssumeRolePolicyOutput = shape.Shape{Name: "UpdateAssumeRolePolic
 // UpdateAssumeRolePolicyOutput is the output of UpdateAssumeRolePolicy, which answers nothing.
 type UpdateAssumeRolePolicyOutput struct{}
 
+var shapeUpdateGroupOutput = shape.Shape{Name: "UpdateGroupOutput", Kind: shape.Structure}
+
+// UpdateGroupOutput is the output of UpdateGroup, which answers nothing.
+type UpdateGroupOutput struct{}
+
 // Uniform names for the inputs and outputs of operations.
 type (
 	AddRoleToInstanceProfileInput      = AddRoleToInstanceProfileRequest
+	AddUserToGroupInput                = AddUserToGroupRequest
+	AttachGroupPolicyInput             = AttachGroupPolicyRequest
 	AttachRolePolicyInput              = AttachRolePolicyRequest
 	AttachUserPolicyInput              = AttachUserPolicyRequest
 	CreateAccessKeyInput               = CreateAccessKeyRequest
 	CreateAccessKeyOutput              = CreateAccessKeyResponse
+	CreateGroupInput                   = CreateGroupRequest
+	CreateGroupOutput                  = CreateGroupResponse
 	CreateInstanceProfileInput         = CreateInstanceProfileRequest
 	CreateInstanceProfileOutput        = CreateInstanceProfileResponse
 	CreatePolicyInput                  = CreatePolicyRequest
@@ -705,17 +889,26 @@ type (
 	CreateUserInput                    = CreateUserRequest
 	CreateUserOutput                   = CreateUserResponse
 	DeleteAccessKeyInput               = DeleteAccessKeyRequest
+	DeleteGroupInput                   = DeleteGroupRequest
+	DeleteGroupPolicyInput             = DeleteGroupPolicyRequest
 	DeleteInstanceProfileInput         = DeleteInstanceProfileRequest
 	DeletePolicyInput                  = DeletePolicyRequest
 	DeletePolicyVersionInput           = DeletePolicyVersionRequest
 	DeleteRoleInput                    = DeleteRoleRequest
+	DeleteRolePermissionsBoundaryInput = DeleteRolePermissionsBoundaryRequest
 	DeleteRolePolicyInput              = DeleteRolePolicyRequest
 	DeleteUserInput                    = DeleteUserRequest
+	DeleteUserPermissionsBoundaryInput = DeleteUserPermissionsBoundaryRequest
 	DeleteUserPolicyInput              = DeleteUserPolicyRequest
+	DetachGroupPolicyInput             = DetachGroupPolicyRequest
 	DetachRolePolicyInput              = DetachRolePolicyRequest
 	DetachUserPolicyInput              = DetachUserPolicyRequest
 	GetAccessKeyLastUsedInput          = GetAccessKeyLastUsedRequest
 	GetAccessKeyLastUsedOutput         = GetAccessKeyLastUsedResponse
+	GetGroupInput                      = GetGroupRequest
+	GetGroupOutput                     = GetGroupResponse
+	GetGroupPolicyInput                = GetGroupPolicyRequest
+	GetGroupPolicyOutput               = GetGroupPolicyResponse
 	GetInstanceProfileInput            = GetInstanceProfileRequest
 	GetInstanceProfileOutput           = GetInstanceProfileResponse
 	GetPolicyInput                     = GetPolicyRequest
@@ -732,12 +925,18 @@ type (
 	GetUserPolicyOutput                = GetUserPolicyResponse
 	ListAccessKeysInput                = ListAccessKeysRequest
 	ListAccessKeysOutput               = ListAccessKeysResponse
+	ListAttachedGroupPoliciesInput     = ListAttachedGroupPoliciesRequest
+	ListAttachedGroupPoliciesOutput    = ListAttachedGroupPoliciesResponse
 	ListAttachedRolePoliciesInput      = ListAttachedRolePoliciesRequest
 	ListAttachedRolePoliciesOutput     = ListAttachedRolePoliciesResponse
 	ListAttachedUserPoliciesInput      = ListAttachedUserPoliciesRequest
 	ListAttachedUserPoliciesOutput     = ListAttachedUserPoliciesResponse
 	ListEntitiesForPolicyInput         = ListEntitiesForPolicyRequest
 	ListEntitiesForPolicyOutput        = ListEntitiesForPolicyResponse
+	ListGroupPoliciesInput             = ListGroupPoliciesRequest
+	ListGroupPoliciesOutput            = ListGroupPoliciesResponse
+	ListGroupsInput                    = ListGroupsRequest
+	ListGroupsOutput                   = ListGroupsResponse
 	ListGroupsForUserInput             = ListGroupsForUserRequest
 	ListGroupsForUserOutput            = ListGroupsForUserResponse
 	ListInstanceProfilesForRoleInput   = ListInstanceProfilesForRoleRequest
@@ -760,9 +959,13 @@ type (
 	ListUserTagsOutput                 = ListUserTagsResponse
 	ListUsersInput                     = ListUsersRequest
 	ListUsersOutput                    = ListUsersResponse
+	PutGroupPolicyInput                = PutGroupPolicyRequest
+	PutRolePermissionsBoundaryInput    = PutRolePermissionsBoundaryRequest
 	PutRolePolicyInput                 = PutRolePolicyRequest
+	PutUserPermissionsBoundaryInput    = PutUserPermissionsBoundaryRequest
 	PutUserPolicyInput                 = PutUserPolicyRequest
 	RemoveRoleFromInstanceProfileInput = RemoveRoleFromInstanceProfileRequest
+	RemoveUserFromGroupInput           = RemoveUserFromGroupRequest
 	SetDefaultPolicyVersionInput       = SetDefaultPolicyVersionRequest
 	SimulatePrincipalPolicyInput       = SimulatePrincipalPolicyRequest
 	SimulatePrincipalPolicyOutput      = SimulatePolicyResponse
@@ -774,6 +977,7 @@ type (
 	UntagUserInput                     = UntagUserRequest
 	UpdateAccessKeyInput               = UpdateAccessKeyRequest
 	UpdateAssumeRolePolicyInput        = UpdateAssumeRolePolicyRequest
+	UpdateGroupInput                   = UpdateGroupRequest
 	UpdateRoleInput                    = UpdateRoleRequest
 	UpdateRoleOutput                   = UpdateRoleResponse
 )

@@ -34,6 +34,16 @@ var shapeAddRoleToInstanceProfileRequest = shape.Shape{Name: "AddRoleToInstanceP
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 }}
 
+var shapeAddUserToGroupRequest = shape.Shape{Name: "AddUserToGroupRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+}}
+
+var shapeAttachGroupPolicyRequest = shape.Shape{Name: "AttachGroupPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
+}}
+
 var shapeAttachRolePolicyRequest = shape.Shape{Name: "AttachRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
@@ -95,6 +105,15 @@ var shapeCreateAccessKeyRequest = shape.Shape{Name: "CreateAccessKeyRequest", Ki
 
 var shapeCreateAccessKeyResponse = shape.Shape{Name: "CreateAccessKeyResponse", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "AccessKey", Wire: "AccessKey", Shape: &shapeAccessKey, Required: true},
+}}
+
+var shapeCreateGroupRequest = shape.Shape{Name: "CreateGroupRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Path", Wire: "Path", Shape: &shapePathType},
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+}}
+
+var shapeCreateGroupResponse = shape.Shape{Name: "CreateGroupResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Group", Wire: "Group", Shape: &shapeGroup, Required: true},
 }}
 
 var shapeCreateInstanceProfileRequest = shape.Shape{Name: "CreateInstanceProfileRequest", Kind: shape.Structure, Members: []shape.Member{
@@ -173,6 +192,15 @@ var shapeDeleteConflictException = shape.Shape{Name: "DeleteConflictException", 
 	{Name: "message", Wire: "message", Shape: &shapeDeleteConflictMessage},
 }}
 
+var shapeDeleteGroupPolicyRequest = shape.Shape{Name: "DeleteGroupPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+}}
+
+var shapeDeleteGroupRequest = shape.Shape{Name: "DeleteGroupRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+}}
+
 var shapeDeleteInstanceProfileRequest = shape.Shape{Name: "DeleteInstanceProfileRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "InstanceProfileName", Wire: "InstanceProfileName", Shape: &shapeInstanceProfileNameType, Required: true},
 }}
@@ -186,6 +214,10 @@ var shapeDeletePolicyVersionRequest = shape.Shape{Name: "DeletePolicyVersionRequ
 	{Name: "VersionId", Wire: "VersionId", Shape: &shapePolicyVersionIdType, Required: true},
 }}
 
+var shapeDeleteRolePermissionsBoundaryRequest = shape.Shape{Name: "DeleteRolePermissionsBoundaryRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
+}}
+
 var shapeDeleteRolePolicyRequest = shape.Shape{Name: "DeleteRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
@@ -195,6 +227,10 @@ var shapeDeleteRoleRequest = shape.Shape{Name: "DeleteRoleRequest", Kind: shape.
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 }}
 
+var shapeDeleteUserPermissionsBoundaryRequest = shape.Shape{Name: "DeleteUserPermissionsBoundaryRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
+}}
+
 var shapeDeleteUserPolicyRequest = shape.Shape{Name: "DeleteUserPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
 	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
@@ -202,6 +238,11 @@ var shapeDeleteUserPolicyRequest = shape.Shape{Name: "DeleteUserPolicyRequest", 
 
 var shapeDeleteUserRequest = shape.Shape{Name: "DeleteUserRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
+}}
+
+var shapeDetachGroupPolicyRequest = shape.Shape{Name: "DetachGroupPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "PolicyArn", Wire: "PolicyArn", Shape: &shapeArnType, Required: true},
 }}
 
 var shapeDetachRolePolicyRequest = shape.Shape{Name: "DetachRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
@@ -247,6 +288,30 @@ var shapeGetAccessKeyLastUsedRequest = shape.Shape{Name: "GetAccessKeyLastUsedRe
 var shapeGetAccessKeyLastUsedResponse = shape.Shape{Name: "GetAccessKeyLastUsedResponse", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType},
 	{Name: "AccessKeyLastUsed", Wire: "AccessKeyLastUsed", Shape: &shapeAccessKeyLastUsed},
+}}
+
+var shapeGetGroupPolicyRequest = shape.Shape{Name: "GetGroupPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+}}
+
+var shapeGetGroupPolicyResponse = shape.Shape{Name: "GetGroupPolicyResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
+}}
+
+var shapeGetGroupRequest = shape.Shape{Name: "GetGroupRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeGetGroupResponse = shape.Shape{Name: "GetGroupResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Group", Wire: "Group", Shape: &shapeGroup, Required: true},
+	{Name: "Users", Wire: "Users", Shape: &shapeUserListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
 }}
 
 var shapeGetInstanceProfileRequest = shape.Shape{Name: "GetInstanceProfileRequest", Kind: shape.Structure, Members: []shape.Member{
@@ -358,6 +423,19 @@ var shapeListAccessKeysResponse = shape.Shape{Name: "ListAccessKeysResponse", Ki
 	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
 }}
 
+var shapeListAttachedGroupPoliciesRequest = shape.Shape{Name: "ListAttachedGroupPoliciesRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePolicyPathType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListAttachedGroupPoliciesResponse = shape.Shape{Name: "ListAttachedGroupPoliciesResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "AttachedPolicies", Wire: "AttachedPolicies", Shape: &shapeAttachedPoliciesListType},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
 var shapeListAttachedRolePoliciesRequest = shape.Shape{Name: "ListAttachedRolePoliciesRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePolicyPathType},
@@ -401,6 +479,18 @@ var shapeListEntitiesForPolicyResponse = shape.Shape{Name: "ListEntitiesForPolic
 	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
 }}
 
+var shapeListGroupPoliciesRequest = shape.Shape{Name: "ListGroupPoliciesRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListGroupPoliciesResponse = shape.Shape{Name: "ListGroupPoliciesResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PolicyNames", Wire: "PolicyNames", Shape: &shapePolicyNameListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
 var shapeListGroupsForUserRequest = shape.Shape{Name: "ListGroupsForUserRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
 	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
@@ -408,6 +498,18 @@ var shapeListGroupsForUserRequest = shape.Shape{Name: "ListGroupsForUserRequest"
 }}
 
 var shapeListGroupsForUserResponse = shape.Shape{Name: "ListGroupsForUserResponse", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "Groups", Wire: "Groups", Shape: &shapeGroupListType, Required: true},
+	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
+}}
+
+var shapeListGroupsRequest = shape.Shape{Name: "ListGroupsRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "PathPrefix", Wire: "PathPrefix", Shape: &shapePathPrefixType},
+	{Name: "Marker", Wire: "Marker", Shape: &shapeMarkerType},
+	{Name: "MaxItems", Wire: "MaxItems", Shape: &shapeMaxItemsType},
+}}
+
+var shapeListGroupsResponse = shape.Shape{Name: "ListGroupsResponse", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "Groups", Wire: "Groups", Shape: &shapeGroupListType, Required: true},
 	{Name: "IsTruncated", Wire: "IsTruncated", Shape: &shapeBooleanType},
 	{Name: "Marker", Wire: "Marker", Shape: &shapeResponseMarkerType},
@@ -638,10 +740,26 @@ var shapePosition = shape.Shape{Name: "Position", Kind: shape.Structure, Members
 	{Name: "Column", Wire: "Column", Shape: &shapeColumnNumber},
 }}
 
+var shapePutGroupPolicyRequest = shape.Shape{Name: "PutGroupPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
+	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
+}}
+
+var shapePutRolePermissionsBoundaryRequest = shape.Shape{Name: "PutRolePermissionsBoundaryRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
+	{Name: "PermissionsBoundary", Wire: "PermissionsBoundary", Shape: &shapeArnType, Required: true},
+}}
+
 var shapePutRolePolicyRequest = shape.Shape{Name: "PutRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PolicyName", Wire: "PolicyName", Shape: &shapePolicyNameType, Required: true},
 	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
+}}
+
+var shapePutUserPermissionsBoundaryRequest = shape.Shape{Name: "PutUserPermissionsBoundaryRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "UserName", Wire: "UserName", Shape: &shapeUserNameType, Required: true},
+	{Name: "PermissionsBoundary", Wire: "PermissionsBoundary", Shape: &shapeArnType, Required: true},
 }}
 
 var shapePutUserPolicyRequest = shape.Shape{Name: "PutUserPolicyRequest", Kind: shape.Structure, Members: []shape.Member{
@@ -653,6 +771,11 @@ var shapePutUserPolicyRequest = shape.Shape{Name: "PutUserPolicyRequest", Kind: 
 var shapeRemoveRoleFromInstanceProfileRequest = shape.Shape{Name: "RemoveRoleFromInstanceProfileRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "InstanceProfileName", Wire: "InstanceProfileName", Shape: &shapeInstanceProfileNameType, Required: true},
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
+}}
+
+var shapeRemoveUserFromGroupRequest = shape.Shape{Name: "RemoveUserFromGroupRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "UserName", Wire: "UserName", Shape: &shapeExistingUserNameType, Required: true},
 }}
 
 var shapeResourceHandlingOptionType = shape.Shape{Name: "ResourceHandlingOptionType", Kind: shape.String, Min: 1, HasMin: true, Max: 64, HasMax: true}
@@ -781,6 +904,12 @@ var shapeUpdateAccessKeyRequest = shape.Shape{Name: "UpdateAccessKeyRequest", Ki
 var shapeUpdateAssumeRolePolicyRequest = shape.Shape{Name: "UpdateAssumeRolePolicyRequest", Kind: shape.Structure, Members: []shape.Member{
 	{Name: "RoleName", Wire: "RoleName", Shape: &shapeRoleNameType, Required: true},
 	{Name: "PolicyDocument", Wire: "PolicyDocument", Shape: &shapePolicyDocumentType, Required: true},
+}}
+
+var shapeUpdateGroupRequest = shape.Shape{Name: "UpdateGroupRequest", Kind: shape.Structure, Members: []shape.Member{
+	{Name: "GroupName", Wire: "GroupName", Shape: &shapeGroupNameType, Required: true},
+	{Name: "NewPath", Wire: "NewPath", Shape: &shapePathType},
+	{Name: "NewGroupName", Wire: "NewGroupName", Shape: &shapeGroupNameType},
 }}
 
 var shapeUpdateRoleRequest = shape.Shape{Name: "UpdateRoleRequest", Kind: shape.Structure, Members: []shape.Member{

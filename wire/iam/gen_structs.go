@@ -34,6 +34,18 @@ type AddRoleToInstanceProfileRequest struct {
 	RoleName            *string // required
 }
 
+// AddUserToGroupRequest is the input of AddUserToGroup.
+type AddUserToGroupRequest struct {
+	GroupName *string // required
+	UserName  *string // required
+}
+
+// AttachGroupPolicyRequest is the input of AttachGroupPolicy.
+type AttachGroupPolicyRequest struct {
+	GroupName *string // required
+	PolicyArn *string // required
+}
+
 // AttachRolePolicyRequest is the input of AttachRolePolicy.
 type AttachRolePolicyRequest struct {
 	RoleName  *string // required
@@ -78,6 +90,17 @@ type CreateAccessKeyRequest struct {
 // CreateAccessKeyResponse is the output of CreateAccessKey.
 type CreateAccessKeyResponse struct {
 	AccessKey *AccessKey // required
+}
+
+// CreateGroupRequest is the input of CreateGroup.
+type CreateGroupRequest struct {
+	Path      *string
+	GroupName *string // required
+}
+
+// CreateGroupResponse is the output of CreateGroup.
+type CreateGroupResponse struct {
+	Group *Group // required
 }
 
 // CreateInstanceProfileRequest is the input of CreateInstanceProfile.
@@ -170,6 +193,17 @@ type DeleteConflictException struct {
 	Message *string
 }
 
+// DeleteGroupPolicyRequest is the input of DeleteGroupPolicy.
+type DeleteGroupPolicyRequest struct {
+	GroupName  *string // required
+	PolicyName *string // required
+}
+
+// DeleteGroupRequest is the input of DeleteGroup.
+type DeleteGroupRequest struct {
+	GroupName *string // required
+}
+
 // DeleteInstanceProfileRequest is the input of DeleteInstanceProfile.
 type DeleteInstanceProfileRequest struct {
 	InstanceProfileName *string // required
@@ -186,6 +220,11 @@ type DeletePolicyVersionRequest struct {
 	VersionId *string // required
 }
 
+// DeleteRolePermissionsBoundaryRequest is the input of DeleteRolePermissionsBoundary.
+type DeleteRolePermissionsBoundaryRequest struct {
+	RoleName *string // required
+}
+
 // DeleteRolePolicyRequest is the input of DeleteRolePolicy.
 type DeleteRolePolicyRequest struct {
 	RoleName   *string // required
@@ -197,6 +236,11 @@ type DeleteRoleRequest struct {
 	RoleName *string // required
 }
 
+// DeleteUserPermissionsBoundaryRequest is the input of DeleteUserPermissionsBoundary.
+type DeleteUserPermissionsBoundaryRequest struct {
+	UserName *string // required
+}
+
 // DeleteUserPolicyRequest is the input of DeleteUserPolicy.
 type DeleteUserPolicyRequest struct {
 	UserName   *string // required
@@ -206,6 +250,12 @@ type DeleteUserPolicyRequest struct {
 // DeleteUserRequest is the input of DeleteUser.
 type DeleteUserRequest struct {
 	UserName *string // required
+}
+
+// DetachGroupPolicyRequest is the input of DetachGroupPolicy.
+type DetachGroupPolicyRequest struct {
+	GroupName *string // required
+	PolicyArn *string // required
 }
 
 // DetachRolePolicyRequest is the input of DetachRolePolicy.
@@ -247,6 +297,34 @@ type GetAccessKeyLastUsedRequest struct {
 type GetAccessKeyLastUsedResponse struct {
 	UserName          *string
 	AccessKeyLastUsed *AccessKeyLastUsed
+}
+
+// GetGroupPolicyRequest is the input of GetGroupPolicy.
+type GetGroupPolicyRequest struct {
+	GroupName  *string // required
+	PolicyName *string // required
+}
+
+// GetGroupPolicyResponse is the output of GetGroupPolicy.
+type GetGroupPolicyResponse struct {
+	GroupName      *string // required
+	PolicyName     *string // required
+	PolicyDocument *string // required
+}
+
+// GetGroupRequest is the input of GetGroup.
+type GetGroupRequest struct {
+	GroupName *string // required
+	Marker    *string
+	MaxItems  *int64
+}
+
+// GetGroupResponse is the output of GetGroup.
+type GetGroupResponse struct {
+	Group       *Group // required
+	Users       []User // required
+	IsTruncated *bool
+	Marker      *string
 }
 
 // GetInstanceProfileRequest is the input of GetInstanceProfile.
@@ -377,6 +455,21 @@ type ListAccessKeysResponse struct {
 	Marker            *string
 }
 
+// ListAttachedGroupPoliciesRequest is the input of ListAttachedGroupPolicies.
+type ListAttachedGroupPoliciesRequest struct {
+	GroupName  *string // required
+	PathPrefix *string
+	Marker     *string
+	MaxItems   *int64
+}
+
+// ListAttachedGroupPoliciesResponse is the output of ListAttachedGroupPolicies.
+type ListAttachedGroupPoliciesResponse struct {
+	AttachedPolicies []AttachedPolicy
+	IsTruncated      *bool
+	Marker           *string
+}
+
 // ListAttachedRolePoliciesRequest is the input of ListAttachedRolePolicies.
 type ListAttachedRolePoliciesRequest struct {
 	RoleName   *string // required
@@ -426,6 +519,20 @@ type ListEntitiesForPolicyResponse struct {
 	Marker       *string
 }
 
+// ListGroupPoliciesRequest is the input of ListGroupPolicies.
+type ListGroupPoliciesRequest struct {
+	GroupName *string // required
+	Marker    *string
+	MaxItems  *int64
+}
+
+// ListGroupPoliciesResponse is the output of ListGroupPolicies.
+type ListGroupPoliciesResponse struct {
+	PolicyNames []string // required
+	IsTruncated *bool
+	Marker      *string
+}
+
 // ListGroupsForUserRequest is the input of ListGroupsForUser.
 type ListGroupsForUserRequest struct {
 	UserName *string // required
@@ -435,6 +542,20 @@ type ListGroupsForUserRequest struct {
 
 // ListGroupsForUserResponse is the output of ListGroupsForUser.
 type ListGroupsForUserResponse struct {
+	Groups      []Group // required
+	IsTruncated *bool
+	Marker      *string
+}
+
+// ListGroupsRequest is the input of ListGroups.
+type ListGroupsRequest struct {
+	PathPrefix *string
+	Marker     *string
+	MaxItems   *int64
+}
+
+// ListGroupsResponse is the output of ListGroups.
+type ListGroupsResponse struct {
 	Groups      []Group // required
 	IsTruncated *bool
 	Marker      *string
@@ -668,11 +789,30 @@ type Position struct {
 	Column *int64
 }
 
+// PutGroupPolicyRequest is the input of PutGroupPolicy.
+type PutGroupPolicyRequest struct {
+	GroupName      *string // required
+	PolicyName     *string // required
+	PolicyDocument *string // required
+}
+
+// PutRolePermissionsBoundaryRequest is the input of PutRolePermissionsBoundary.
+type PutRolePermissionsBoundaryRequest struct {
+	RoleName            *string // required
+	PermissionsBoundary *string // required
+}
+
 // PutRolePolicyRequest is the input of PutRolePolicy.
 type PutRolePolicyRequest struct {
 	RoleName       *string // required
 	PolicyName     *string // required
 	PolicyDocument *string // required
+}
+
+// PutUserPermissionsBoundaryRequest is the input of PutUserPermissionsBoundary.
+type PutUserPermissionsBoundaryRequest struct {
+	UserName            *string // required
+	PermissionsBoundary *string // required
 }
 
 // PutUserPolicyRequest is the input of PutUserPolicy.
@@ -686,6 +826,12 @@ type PutUserPolicyRequest struct {
 type RemoveRoleFromInstanceProfileRequest struct {
 	InstanceProfileName *string // required
 	RoleName            *string // required
+}
+
+// RemoveUserFromGroupRequest is the input of RemoveUserFromGroup.
+type RemoveUserFromGroupRequest struct {
+	GroupName *string // required
+	UserName  *string // required
 }
 
 // ResourceSpecificResult is a structure of the model.
@@ -820,6 +966,13 @@ type UpdateAccessKeyRequest struct {
 type UpdateAssumeRolePolicyRequest struct {
 	RoleName       *string // required
 	PolicyDocument *string // required
+}
+
+// UpdateGroupRequest is the input of UpdateGroup.
+type UpdateGroupRequest struct {
+	GroupName    *string // required
+	NewPath      *string
+	NewGroupName *string
 }
 
 // UpdateRoleRequest is the input of UpdateRole.
