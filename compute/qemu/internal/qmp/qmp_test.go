@@ -2,7 +2,6 @@ package qmp
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -60,18 +59,23 @@ func TestEventsBetweenAnswersAreSkipped(t *testing.T) {
 }
 
 func TestBadMonitors(t *testing.T) {
-	for name, path := range map[string]string{
-		"endless line":   monitor(t, strings.Repeat("x", maxReply+1)),
-		"no JSON":        monitor(t, hello, "what?\n"),
-		"torn":           monitor(t, `{"QMP"`, ""),
-		"events forever": monitor(t, hello, strings.Repeat(`{"event": "X"}`+"\n", maxEvents+1)),
-		"nobody":         filepath.Join(t.TempDir(), "none"),
+	for name, c := range map[string]struct{ path, want string }{
+		"endless line":   {monitor(t, strings.Repeat("x", 2*maxReply)), "a reply longer than"},
+		"no JSON":        {monitor(t, hello, "what?\n"), "invalid character"},
+		"torn":           {monitor(t, `{"QMP"`, ""), "greeting of QEMU"}, // until the limit
+		"events forever": {monitor(t, hello, strings.Repeat(`{"event": "X"}`+"\n", maxEvents+1)), "only events"},
+		"nobody":         {filepath.Join(t.TempDir(), "none"), "connect to QEMU"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		if c, err := Dial(ctx, path, time.Minute); err == nil {
-			c.Close()
-			t.Errorf("%s: no error", name)
+		limit := time.Minute
+		if name == "torn" {
+			limit = 100 * time.Millisecond
 		}
-		cancel()
+		conn, err := Dial(t.Context(), c.path, limit)
+		if err == nil {
+			conn.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
 	}
 }
