@@ -1,6 +1,7 @@
 // Command testlog stands behind `go test -json`: it prints what go test prints
 // without that, a line for each package and what failing tests said, and keeps
-// how long everything took. With -table it prints what took longest:
+// how long everything took. With -table it prints what took longest and what
+// was skipped:
 //
 //	go test -json ./... | testlog TIMES
 //	testlog -table TIMES
@@ -57,6 +58,7 @@ type event struct {
 type took struct {
 	Package, Test string // Test is empty for the whole package
 	Seconds       float64
+	Skipped       bool
 }
 
 // follow prints events as they come; what is no event is printed as it is.
@@ -94,7 +96,7 @@ func follow(in io.Reader, out, times io.Writer) error {
 			if strings.Contains(e.Test, "/") {
 				continue // part of its test's time
 			}
-			b, err := json.Marshal(took{e.Package, e.Test, e.Elapsed})
+			b, err := json.Marshal(took{e.Package, e.Test, e.Elapsed, e.Action == "skip" && e.Test != ""})
 			if err != nil {
 				return err
 			}
@@ -120,7 +122,7 @@ const (
 	leastRow = 3 // seconds
 )
 
-// table lists what took longest, packages and tests apart.
+// table lists what was skipped, and what took longest, packages and tests apart.
 func table(out io.Writer, times io.Reader) error {
 	var packages, tests []took
 	d := json.NewDecoder(times)
@@ -128,6 +130,9 @@ func table(out io.Writer, times io.Reader) error {
 		var t took
 		if err := d.Decode(&t); err != nil {
 			return err
+		}
+		if t.Skipped {
+			fmt.Fprintf(out, "SKIPPED, and nothing proved: %s %s\n", t.Package, t.Test)
 		}
 		if t.Seconds < leastRow {
 			continue

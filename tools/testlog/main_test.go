@@ -37,7 +37,8 @@ func TestFollow(t *testing.T) {
 	if err := table(&page, strings.NewReader(times.String())); err != nil {
 		t.Fatal(err)
 	}
-	want = `
+	want = `SKIPPED, and nothing proved: slipway/a TestSkipped
+
 Slowest packages, in seconds (some run at the same time):
     16.5  a
 
