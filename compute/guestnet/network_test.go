@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -336,5 +338,30 @@ func TestGreetings(t *testing.T) {
 		if (err == nil) != ok || ok && from != netip.MustParseAddrPort("10.0.0.4:5") || ok && r.Len() != len(line)-strings.IndexByte(line, '\n')-1 {
 			t.Errorf("%q: %v, %v", line, from, err)
 		}
+	}
+}
+
+// TestEndsWithItsMachine: the process goes when its machine does, and when none
+// comes.
+func TestEndsWithItsMachine(t *testing.T) {
+	peer := filepath.Join(t.TempDir(), "m")
+	l := &link{plan: plan{Config: Config{Peer: peer}}}
+	if !l.alone(t.Context(), time.Millisecond, time.Hour) {
+		t.Error("it waits for ever for a machine")
+	}
+	m, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: peer, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan bool)
+	go func() { ended <- l.alone(t.Context(), time.Millisecond, time.Millisecond) }()
+	select {
+	case <-ended:
+		t.Fatal("it ended while its machine was there")
+	case <-time.After(50 * time.Millisecond):
+	}
+	m.Close()
+	if !<-ended {
+		t.Error("it did not see its machine end")
 	}
 }

@@ -20,7 +20,8 @@ import (
 // TestBuilder takes an image builder through its life: up, killed and noticed,
 // up again with its board's memory, looked at and typed into, stopped, deleted without a trace.
 func TestBuilder(t *testing.T) {
-	h := newHouse(t, "--import-rules", "open", patient)
+	world := elsewhere(t)
+	h := newHouse(t, "--import-rules", "open", patient, "--guest-allow", world.Addr().String())
 	ami := h.push(rig.Guest(t, "linux"), "base")
 	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role})
 	h.ok(err)
@@ -29,7 +30,7 @@ func TestBuilder(t *testing.T) {
 		return err == nil && out.Images[0].State == types.ImageStateAvailable, err
 	})
 	out, err := h.app.CreateImageBuilder(t.Context(), &appstream.CreateImageBuilderInput{
-		Name: aws.String("b"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"),
+		Name: aws.String("b"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), IamRoleArn: &h.role,
 	})
 	h.ok(err)
 	if b := out.ImageBuilder; b.State != types.ImageBuilderStatePending || b.RootVolumeConfig == nil || *b.RootVolumeConfig.VolumeSizeInGb != 200 {
@@ -40,6 +41,8 @@ func TestBuilder(t *testing.T) {
 		t.Errorf("evidence: %+v", first.Evidence)
 	}
 	vars := h.board("vars.fd")
+	keys := h.network(first.Machine, world)
+	h.networkComesBack(first.Machine)
 
 	var m adminapi.Machines
 	h.ok(json.Unmarshal([]byte(h.Must("ps", "--json")), &m))
@@ -50,6 +53,7 @@ func TestBuilder(t *testing.T) {
 	if b := h.builder("FAILED", "RUNNING", "STOPPING"); b.Reason == nil || !strings.Contains(b.Reason.Message, "ended unexpectedly") {
 		t.Errorf("killed: %+v", b.Reason)
 	}
+	h.stranger(keys)
 
 	_, err = h.app.StartImageBuilder(t.Context(), &appstream.StartImageBuilderInput{Name: aws.String("b")})
 	h.ok(err)
@@ -69,6 +73,8 @@ func TestBuilder(t *testing.T) {
 	if p := h.Processes(); len(p) > 0 {
 		t.Errorf("processes of a stopped builder: %+v", p)
 	}
+	h.stranger(keys) // also of one that has run again
+	h.online(world)
 	_, err = h.app.DeleteImageBuilder(t.Context(), &appstream.DeleteImageBuilderInput{Name: aws.String("b")})
 	h.ok(err)
 	rig.Until(t, time.Minute, "the builder is gone", func() (bool, error) {
