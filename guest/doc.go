@@ -1,6 +1,6 @@
 // Package guest is what a host and our tool inside one of its guests say to each
-// other: frames on a byte stream, a greeting, and calls that the tool makes and
-// the host answers.
+// other: frames on a byte stream, a greeting, calls that the tool makes and the
+// host answers, and orders that the host gives and the tool carries out.
 //
 // The stream is a serial port of the machine's, so whoever is at its other end is
 // that machine: there are no names and no secrets in the protocol. It never ends

@@ -38,6 +38,8 @@ const (
 	KindHello  = "hello"  // host: this is your session; tool: I heard it
 	KindCall   = "call"   // tool
 	KindAnswer = "answer" // host
+	KindOrder  = "order"  // host
+	KindReport = "report" // tool
 )
 
 // Message is the body of a frame.
@@ -47,11 +49,13 @@ type Message struct {
 	// either side repeats it, and what names another session is not heard.
 	Session string    `json:"session,omitempty"`
 	Hello   *Greeting `json:"hello,omitempty"`
-	// ID numbers the calls of a session; the answer has the same.
+	// ID numbers the calls of a session, and its orders; answer and report have the
+	// same.
 	ID     int64           `json:"id,omitempty"`
-	Name   string          `json:"name,omitempty"` // of a call
-	Args   json.RawMessage `json:"args,omitempty"` // of a call
+	Name   string          `json:"name,omitempty"` // of a call or an order
+	Args   json.RawMessage `json:"args,omitempty"` // of a call or an order
 	Answer *Answer         `json:"answer,omitempty"`
+	Report *Report         `json:"report,omitempty"`
 }
 
 // Greeting is what each side says of itself.
@@ -60,6 +64,8 @@ type Greeting struct {
 	Role    string `json:"role,omitempty"`   // host: what the machine is, for example RoleBuilder
 	Tool    string `json:"tool,omitempty"`   // tool: its own version
 	System  string `json:"system,omitempty"` // tool: "linux" or "windows"
+	Orders  bool   `json:"orders,omitempty"` // tool: it carries out orders
+	Life    string `json:"life,omitempty"`   // tool: of this run of it, to tell a new one from one that greets twice
 }
 
 // RoleBuilder is the role of machines that images are made on.

@@ -18,6 +18,8 @@ type Host struct {
 	Greeted func(Greeting)
 	// Answer does a call. Calls of a machine come one after another.
 	Answer func(ctx context.Context, name string, args json.RawMessage) Answer
+	// Orders gives orders to the tool while this serves; nil: nobody does.
+	Orders *Orders
 }
 
 // What a guest may ask for: more is not refused but read slowly, so that a mad
@@ -39,6 +41,9 @@ func (h Host) Serve(ctx context.Context, c io.ReadWriteCloser) error {
 	slow := &slowReader{ctx: ctx, r: c, bytes: rate.NewLimiter(bytesPerSecond, bytesPerSecond)}
 	calls := rate.NewLimiter(callsPerSecond, callsAtOnce)
 	s := &Stream{r: slow, w: patient{c}}
+	if h.Orders != nil {
+		defer h.Orders.end()
+	}
 	hello := Message{Kind: KindHello, Session: h.Session, Hello: &Greeting{Version: Version, Role: h.Role}}
 	if err := s.Write(hello); err != nil {
 		return fmt.Errorf("greet: %w", err)
@@ -48,6 +53,10 @@ func (h Host) Serve(ctx context.Context, c io.ReadWriteCloser) error {
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
+		// A report is what we asked for: there are no more than orders.
+		if m.Kind == KindReport && m.Session == h.Session && h.Orders.reported(m) {
+			continue
+		}
 		if err := calls.Wait(ctx); err != nil {
 			return err
 		}
@@ -56,8 +65,11 @@ func (h Host) Serve(ctx context.Context, c io.ReadWriteCloser) error {
 			err = s.Write(hello)
 		case m.Session != h.Session:
 			// Left over from an earlier session.
-		case m.Kind == KindHello && m.Hello != nil && m.Hello.Version == Version && h.Greeted != nil:
-			h.Greeted(*m.Hello)
+		case m.Kind == KindHello && m.Hello != nil && m.Hello.Version == Version:
+			h.Orders.begin(s, h.Session, *m.Hello)
+			if h.Greeted != nil {
+				h.Greeted(*m.Hello)
+			}
 		case m.Kind == KindCall:
 			a := h.Answer(ctx, m.Name, m.Args)
 			reply := Message{Kind: KindAnswer, Session: h.Session, ID: m.ID, Answer: &a}

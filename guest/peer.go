@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,10 @@ import (
 
 // Peer is the tool's side of a stream. Run must be at work for Ask to answer.
 type Peer struct {
-	Self Greeting // what the tool says of itself; Version is filled in
+	Self Greeting // what the tool says of itself; Version, Orders and Life are filled in
+	// Do carries out an order, each on a goroutine of its own; ctx ends with Run.
+	// nil: this tool takes none.
+	Do func(ctx context.Context, name string, args json.RawMessage) Report
 
 	mu      sync.Mutex
 	stream  *Stream
@@ -20,6 +24,7 @@ type Peer struct {
 	role    string
 	greeted chan struct{} // closed while there is a session
 	next    int64
+	life    string
 	waiting map[int64]chan Answer
 }
 
@@ -32,7 +37,7 @@ const knockEvery = time.Second
 // ready makes what the zero value lacks; the caller holds mu.
 func (p *Peer) ready() {
 	if p.greeted == nil {
-		p.greeted, p.waiting = make(chan struct{}), map[int64]chan Answer{}
+		p.greeted, p.waiting, p.life = make(chan struct{}), map[int64]chan Answer{}, rand.Text()
 	}
 }
 
@@ -47,6 +52,7 @@ func (p *Peer) Run(ctx context.Context, c io.ReadWriter) error {
 	defer cancel()
 	defer p.end()
 	go p.knock(ctx, s)
+	hands := make(chan struct{}, ordersAtOnce)
 	for {
 		m, err := s.Read()
 		if err != nil {
@@ -59,7 +65,38 @@ func (p *Peer) Run(ctx context.Context, c io.ReadWriter) error {
 			}
 		case m.Kind == KindAnswer && m.Answer != nil:
 			p.answered(m)
+		case m.Kind == KindOrder && p.ours(m):
+			select {
+			case hands <- struct{}{}:
+				go func() {
+					p.obey(ctx, s, m)
+					<-hands
+				}()
+			default: // more than a host of ours sends: it is not heard
+			}
 		}
+	}
+}
+
+// ordersAtOnce is how many orders are carried out beside each other.
+const ordersAtOnce = 4
+
+// ours tells whether a message belongs to the session that goes on.
+func (p *Peer) ours(m Message) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.session != "" && m.Session == p.session
+}
+
+func (p *Peer) obey(ctx context.Context, s *Stream, m Message) {
+	r := Report{Error: "this tool takes no orders"}
+	if p.Do != nil {
+		r = p.Do(ctx, m.Name, m.Args)
+	}
+	reply := Message{Kind: KindReport, Session: m.Session, ID: m.ID, Report: &r}
+	if errors.Is(s.Write(reply), ErrTooLarge) {
+		r = Report{Error: "the report is too large"}
+		_ = s.Write(reply)
 	}
 }
 
@@ -97,7 +134,7 @@ func (p *Peer) hello(s *Stream, m Message) error {
 	}
 	p.mu.Unlock()
 	self := p.Self
-	self.Version = Version
+	self.Version, self.Orders, self.Life = Version, p.Do != nil, p.life
 	// Not here: who reads must never wait for a write, or both ends could wait for
 	// each other.
 	go func() { _ = s.Write(Message{Kind: KindHello, Session: m.Session, Hello: &self}) }()

@@ -89,7 +89,7 @@ func serve(ctx context.Context, args []string) error {
 				}
 			}()
 		}
-		d := &tool.Daemon{Version: version, Log: log}
+		d := &tool.Daemon{Version: version, Log: log, Orders: tool.NewOrderly()}
 		go d.Attend(ctx)
 		err := d.Listen(ctx)
 		if ctx.Err() != nil {

@@ -21,6 +21,8 @@ const Port = "io.slipway.guest.0"
 type Daemon struct {
 	Version string
 	Log     func(format string, args ...any)
+	// Orders carries out what the host orders; nil: nobody does.
+	Orders *Orderly
 	// Open opens the port; nil means that of this machine.
 	Open func() (io.ReadWriteCloser, error)
 
@@ -30,7 +32,12 @@ type Daemon struct {
 
 // Peer is the daemon's side of the talk with the host.
 func (d *Daemon) Peer() *guest.Peer {
-	d.once.Do(func() { d.peer = &guest.Peer{Self: guest.Greeting{Tool: d.Version, System: System}} })
+	d.once.Do(func() {
+		d.peer = &guest.Peer{Self: guest.Greeting{Tool: d.Version, System: System}}
+		if d.Orders != nil {
+			d.peer.Do = d.Orders.Do
+		}
+	})
 	return d.peer
 }
 
