@@ -4,12 +4,15 @@
 // could not be seen is absent and named in Problems.
 package facts
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Version is the inspector that writes the facts of today. It grows when new
 // facts appear or old ones change their meaning, so that disks can be
 // inspected again.
-const Version = 2
+const Version = 3
 
 // Facts is everything known about one disk.
 type Facts struct {
@@ -207,6 +210,15 @@ type Kernel struct {
 	Version string   `json:"version"`
 	Drivers []string `json:"drivers,omitempty"` // of DriverNames, loadable or built in
 	Builtin []string `json:"builtin,omitempty"` // those of Drivers that are built in
+
+	Initramfs *Initramfs `json:"initramfs,omitempty"` // nil when there is none, or nobody looked
+}
+
+// Initramfs is what a kernel has before it has its root file system.
+type Initramfs struct {
+	File    string   `json:"file"`              // on its partition
+	Drivers []string `json:"drivers,omitempty"` // of DriverNames
+	Problem string   `json:"problem,omitempty"` // why Drivers is not known: a sentence
 }
 
 // DriverNames are the Linux drivers that are looked for.
@@ -227,6 +239,21 @@ func (l *LinuxOS) Driver(name string) bool {
 		}
 	}
 	return true
+}
+
+// Lacking is the first initramfs that leaves out a driver which its kernel has
+// as a module: a machine that needs it to reach its root file system does not
+// start. ok is false when there is none, as far as that is known.
+func (l *LinuxOS) Lacking(driver string) (version string, missing Initramfs, ok bool) {
+	if l == nil {
+		return "", Initramfs{}, false
+	}
+	for _, k := range l.Kernels {
+		if i := k.Initramfs; i != nil && i.Problem == "" && slices.Contains(k.Drivers, driver) && !slices.Contains(k.Builtin, driver) && !slices.Contains(i.Drivers, driver) {
+			return k.Version, *i, true
+		}
+	}
+	return "", Initramfs{}, false
 }
 
 // HasFileSystem tells whether any partition carries the file system.

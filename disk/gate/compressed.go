@@ -89,12 +89,8 @@ func packedErr(kind Format, err error) error {
 // say how much that is.
 func unpacker(f *input, kind Format) (r io.ReadCloser, size int64, err error) {
 	in := bufio.NewReaderSize(&reading{f: f}, 64<<10)
-	switch kind {
-	case Gzip:
-		r, err := gzip.NewReader(in)
-		return r, 0, packedErr(kind, err)
-	case XZ:
-		r, err := newXZ(in)
+	if kind != Zstd {
+		r, err := Stream(in, kind)
 		return r, 0, packedErr(kind, err)
 	}
 	head, err := in.Peek(int(min(f.size, zstd.HeaderMaxSize)))
@@ -116,12 +112,25 @@ func unpacker(f *input, kind Format) (r io.ReadCloser, size int64, err error) {
 	} else if h.HasFCS {
 		size = unbounded
 	}
+	r, err = Stream(in, kind)
+	return r, size, err
+}
+
+// Stream reads what a stream compressed by gzip, zstd or xz holds, with no more
+// memory than the gate allows. What comes out is not bounded.
+func Stream(in *bufio.Reader, kind Format) (io.ReadCloser, error) {
+	switch kind {
+	case Gzip:
+		return gzip.NewReader(in)
+	case XZ:
+		return newXZ(in)
+	}
 	dec, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxMemory(maxZstdWindow), zstd.WithDecoderMaxWindow(maxZstdWindow))
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	return dec.IOReadCloser(), size, nil
+	return dec.IOReadCloser(), nil
 }
 
 // reading reads a file from its beginning. Where only a beginning is known, it

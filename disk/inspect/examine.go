@@ -62,12 +62,8 @@ func examine(disk source) (*facts.Facts, error) {
 					}
 				}
 			case facts.Ext, facts.XFS:
-				open := openExt
-				if p.FileSystem == facts.XFS {
-					open = openXFS
-				}
 				var l *facts.LinuxOS
-				l, problems, err = openLinux(open, disk, p)
+				l, problems, err = openLinux(disk, p)
 				if l != nil {
 					if linux++; f.Linux == nil {
 						f.Linux = l
@@ -82,6 +78,9 @@ func examine(disk source) (*facts.Facts, error) {
 			problems = append(problems, fmt.Sprintf("The %s file system of %s could not be read: %s.", fsWord(p.FileSystem), partition(p), clean(err.Error())))
 		}
 		f.Problems = append(f.Problems, problems...)
+	}
+	if f.Linux != nil {
+		bootFiles(disk, f)
 	}
 	decide(f, windows, linux)
 	return f, nil
@@ -101,8 +100,44 @@ func decide(f *facts.Facts, windows, linux int) {
 	}
 }
 
-func openLinux(open func(source, facts.Partition) (linuxFS, error), disk source, p facts.Partition) (*facts.LinuxOS, []string, error) {
-	x, err := open(disk, p)
+// openUnix opens a file system that Linux may start from.
+func openUnix(disk source, p facts.Partition) (linuxFS, error) {
+	if p.FileSystem == facts.XFS {
+		return openXFS(disk, p)
+	}
+	return openExt(disk, p)
+}
+
+// bootFiles looks for what the boot loader loads, in the root file system and in
+// those that may be mounted over its /boot.
+func bootFiles(disk source, f *facts.Facts) {
+	err := guard(func() error {
+		var dirs []bootDir
+		for _, p := range f.Partitions {
+			if p.FileSystem != facts.Ext && p.FileSystem != facts.XFS {
+				continue
+			}
+			x, err := openUnix(disk, p)
+			if err != nil {
+				continue // told already
+			}
+			if d := (bootDir{x, ""}); p.Number != f.Linux.Partition {
+				dirs = append([]bootDir{d}, dirs...)
+			} else {
+				d.dir = "boot"
+				dirs = append(dirs, d)
+			}
+		}
+		initramfses(f.Linux.Kernels, dirs)
+		return nil
+	})
+	if err != nil {
+		f.Problems = append(f.Problems, "The initramfs could not be read: "+clean(err.Error())+".")
+	}
+}
+
+func openLinux(disk source, p facts.Partition) (*facts.LinuxOS, []string, error) {
+	x, err := openUnix(disk, p)
 	if err != nil {
 		return nil, nil, err
 	}

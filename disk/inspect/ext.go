@@ -93,9 +93,9 @@ func (x *extFS) inode(number int64) (*node, error) {
 }
 
 // read returns the content of an inode.
-func (x *extFS) read(n *node) ([]byte, error) {
-	if n.size < 0 || n.size > maxText {
-		return nil, fmt.Errorf("a file or directory of it has more than %d bytes", int64(maxText))
+func (x *extFS) read(n *node, most int64) ([]byte, error) {
+	if n.size < 0 || n.size > most {
+		return nil, fmt.Errorf("a file or directory of it has more than %d bytes", most)
 	}
 	if n.flags&extFlagInline != 0 {
 		return x.inline(n)
@@ -237,7 +237,7 @@ func (x *extFS) entries(n *node) (map[string]int64, error) {
 	if !n.isDir() {
 		return nil, fs.ErrNotExist
 	}
-	b, err := x.read(n)
+	b, err := x.read(n, maxText)
 	if err != nil {
 		return nil, err
 	}

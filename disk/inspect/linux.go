@@ -25,7 +25,8 @@ var errNotRoot = errors.New("no /etc/os-release")
 // linuxFS is what the questions need of a Linux file system. Paths have no
 // leading slash.
 type linuxFS interface {
-	readFile(name string) ([]byte, error)
+	readFile(name string) ([]byte, error) // of at most maxText bytes
+	readLarge(name string, most int64) ([]byte, error)
 	readDir(name string) ([]string, error)
 	exists(name string) bool
 }

@@ -28,7 +28,7 @@ var beside = map[string]string{
 	"bitlocker":      "operating-system",
 	"uefi":           "windows-version",
 	"disk-truncated": "windows-version",
-	"no-nvme":        "windows-version", "no-ena": "windows-version",
+	"no-nvme":        "windows-version", "no-ena": "windows-version", "initramfs": "windows-version",
 	"desktop-letter-d": "desktop-second-volume",
 }
 

@@ -27,7 +27,7 @@ func fixtureDisk(t testing.TB, k fixture.Kind, o fixture.Options) string {
 	t.Helper()
 	made.Lock()
 	defer made.Unlock()
-	name := fmt.Sprintf("%s-%d-%v.raw", k, o.SizeBytes>>30, o.NoDrivers)
+	name := fmt.Sprintf("%s-%d-%v-%v.raw", k, o.SizeBytes>>30, o.NoDrivers, o.XFS)
 	if p := made.paths[name]; p != "" {
 		return p
 	}
@@ -82,7 +82,15 @@ func summary(f facts.Facts) string {
 		}
 	}
 	if l := f.Linux; l != nil {
-		s += fmt.Sprintf(" %s|%s|%s %v %v", l.ID, l.VersionID, l.Codename, l.Kernels, l.Agents)
+		s += fmt.Sprintf(" %s|%s|%s", l.ID, l.VersionID, l.Codename)
+		for _, k := range l.Kernels {
+			s += fmt.Sprintf(" {%s %v %v", k.Version, k.Drivers, k.Builtin)
+			if k.Initramfs != nil {
+				s += fmt.Sprintf(" %s %v%s", k.Initramfs.File, k.Initramfs.Drivers, k.Initramfs.Problem)
+			}
+			s += "}"
+		}
+		s += fmt.Sprintf(" %v", l.Agents)
 	}
 	return s
 }
@@ -91,15 +99,18 @@ func summary(f facts.Facts) string {
 // machine needs to run it.
 type row struct {
 	kind                fixture.Kind
-	bare                bool
+	bare, xfs           bool
 	facts, aws, open    string
 	platform, busAndNIC string
 	problems            int
 }
 
 func rows() []row {
-	const drivers = " [nvme ena virtio_net virtio_blk] [nvme]}]"
-	return []row{
+	linux := func(id, kernel, initramfs, agent string) string {
+		return id + " {" + kernel + " [nvme ena virtio_net virtio_blk] [nvme] /boot/" + strings.Replace(initramfs, "*", kernel, 1) + " [ena virtio_net virtio_blk]} [" + agent + "]"
+	}
+	const debian, redhat = "initrd.img-*", "initramfs-*.img"
+	rows := []row{
 		{kind: fixture.WindowsServer2022, facts: "gpt windows esp(true,true) Windows Server 2022|Windows Server 2022 Datacenter|ServerDatacenter|Server|20348.3091|21H2 stornvme=0 AWSNVMe=0 ena=3 vioscsi=0 viostor=0 netkvm=3 AmazonSSMAgent=2 QEMU-GA=2",
 			platform: "WINDOWS_SERVER_2022", busAndNIC: "virtio-blk virtio-net"},
 		{kind: fixture.WindowsServer2022, bare: true, facts: "gpt windows esp(true,true) Windows Server 2022|Windows Server 2022 Datacenter|ServerDatacenter|Server|20348.3091|21H2 stornvme=0",
@@ -114,34 +125,41 @@ func rows() []row {
 			aws: "windows-version", open: "~windows-version", busAndNIC: "nvme virtio-net"},
 		{kind: fixture.Windows10, facts: "mbr windows Windows 10|Windows 10 Enterprise|Enterprise|Client|19045.5011|22H2 stornvme=0 ena=3 vioscsi=0 netkvm=3",
 			aws: "uefi windows-version", open: "uefi ~windows-version", busAndNIC: "nvme virtio-net"},
-		{kind: fixture.RHEL8, facts: "gpt linux esp(true,false) rhel|8.10| [{4.18.0-553.el8_10.x86_64" + drivers + " [qemu-ga]",
+		{kind: fixture.RHEL8, facts: linux("gpt linux esp(true,false) rhel|8.10|", "4.18.0-553.el8_10.x86_64", redhat, "qemu-ga"),
 			aws: "windows-version", open: "~windows-version", platform: "RHEL8", busAndNIC: "virtio-blk virtio-net"},
-		{kind: fixture.AmazonLinux2, facts: "gpt linux amzn|2| [{4.14.355-276.amzn2.x86_64" + drivers + " [amazon-ssm-agent]",
+		{kind: fixture.AmazonLinux2, facts: linux("gpt linux amzn|2|", "4.14.355-276.amzn2.x86_64", redhat, "amazon-ssm-agent"),
 			aws: "uefi windows-version", open: "uefi ~windows-version", platform: "AMAZON_LINUX2", busAndNIC: "virtio-blk virtio-net"},
 		{kind: fixture.WindowsBitLocker, facts: "gpt unknown esp(true,true)", aws: "bitlocker operating-system", open: "bitlocker ~operating-system", busAndNIC: "nvme e1000e", problems: 1},
-		{kind: fixture.Ubuntu2404, facts: "gpt linux esp(true,false) ubuntu|24.04|noble [{6.8.0-1021-aws" + drivers + " [amazon-ssm-agent]",
+		{kind: fixture.Ubuntu2404, facts: linux("gpt linux esp(true,false) ubuntu|24.04|noble", "6.8.0-1021-aws", debian, "amazon-ssm-agent"),
 			aws: "windows-version", open: "~windows-version", platform: "UBUNTU_PRO_2404", busAndNIC: "virtio-blk virtio-net"},
-		{kind: fixture.Ubuntu2404, bare: true, facts: "gpt linux esp(true,false) ubuntu|24.04|noble [{6.8.0-1021-aws [nvme] [nvme]}] []",
+		{kind: fixture.Ubuntu2404, bare: true, facts: "gpt linux esp(true,false) ubuntu|24.04|noble {6.8.0-1021-aws [nvme] [nvme] /boot/initrd.img-6.8.0-1021-aws []} []",
 			aws: "windows-version", open: "~windows-version", platform: "UBUNTU_PRO_2404", busAndNIC: "nvme e1000e"},
-		{kind: fixture.Rocky8, facts: "gpt linux esp(true,false) rocky|8.10| [{4.18.0-553.el8_10.x86_64" + drivers + " [qemu-ga]",
+		{kind: fixture.Rocky8, facts: linux("gpt linux esp(true,false) rocky|8.10|", "4.18.0-553.el8_10.x86_64", redhat, "qemu-ga"),
 			aws: "windows-version", open: "~windows-version", platform: "ROCKY_LINUX8", busAndNIC: "virtio-blk virtio-net"},
-		{kind: fixture.Debian12, facts: "gpt linux esp(true,false) debian|12|bookworm [{6.1.0-41-cloud-amd64" + drivers + " [qemu-ga]",
+		{kind: fixture.Debian12, facts: linux("gpt linux esp(true,false) debian|12|bookworm", "6.1.0-41-cloud-amd64", debian, "qemu-ga"),
 			aws: "windows-version", open: "~windows-version", busAndNIC: "virtio-blk virtio-net"},
-		{kind: fixture.BIOSOnly, facts: "mbr linux debian|12|bookworm [{6.1.0-41-cloud-amd64" + drivers + " [qemu-ga]",
+		{kind: fixture.BIOSOnly, facts: linux("mbr linux debian|12|bookworm", "6.1.0-41-cloud-amd64", debian, "qemu-ga"),
 			aws: "uefi windows-version", open: "uefi ~windows-version", busAndNIC: "virtio-blk virtio-net"},
-		{kind: fixture.Truncated, facts: "gpt linux esp(true,false) debian|12|bookworm [{6.1.0-41-cloud-amd64" + drivers + " [qemu-ga]",
+		{kind: fixture.Truncated, facts: linux("gpt linux esp(true,false) debian|12|bookworm", "6.1.0-41-cloud-amd64", debian, "qemu-ga"),
 			aws: "disk-truncated windows-version", open: "disk-truncated ~windows-version", busAndNIC: "virtio-blk virtio-net", problems: 1},
 		{kind: fixture.Zeros, facts: "none unknown", aws: "disk-empty", open: "disk-empty", busAndNIC: "nvme e1000e"},
 		{kind: fixture.Garbage, facts: "none unknown", aws: "partition-table", open: "partition-table", busAndNIC: "nvme e1000e"},
 	}
+	for _, r := range rows { // Red Hat's and Amazon's Linux come on XFS
+		if r.kind == fixture.Rocky8 || r.kind == fixture.RHEL8 || r.kind == fixture.AmazonLinux2 {
+			r.xfs = true
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 func TestProfiles(t *testing.T) {
 	seen := map[fixture.Kind]bool{}
 	for _, r := range rows() {
 		seen[r.kind] = true
-		t.Run(fmt.Sprintf("%s bare=%v", r.kind, r.bare), func(t *testing.T) {
-			f := inspect(t, fixtureDisk(t, r.kind, fixture.Options{NoDrivers: r.bare}))
+		t.Run(fmt.Sprintf("%s bare=%v xfs=%v", r.kind, r.bare, r.xfs), func(t *testing.T) {
+			f := inspect(t, fixtureDisk(t, r.kind, fixture.Options{NoDrivers: r.bare, XFS: r.xfs}))
 			if got := summary(f); got != r.facts {
 				t.Errorf("facts\n got %s\nwant %s", got, r.facts)
 			}

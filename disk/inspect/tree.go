@@ -18,7 +18,7 @@ var errDamaged = errors.New("its structure is damaged")
 type volume interface {
 	root() int64
 	inode(number int64) (*node, error)
-	read(n *node) ([]byte, error)              // the content of a file or a link
+	read(n *node, most int64) ([]byte, error)  // the content of a file or a link, unless it has more bytes
 	entries(n *node) (map[string]int64, error) // fs.ErrNotExist when n is no directory
 }
 
@@ -65,7 +65,7 @@ func (x tree) lookup(name string) (*node, error) {
 			n, at = to, path.Join(at, step)
 			continue
 		}
-		target, err := x.read(to)
+		target, err := x.read(to, maxText)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,9 @@ func (x tree) lookup(name string) (*node, error) {
 	return n, err
 }
 
-func (x tree) readFile(name string) ([]byte, error) {
+func (x tree) readFile(name string) ([]byte, error) { return x.readLarge(name, maxText) }
+
+func (x tree) readLarge(name string, most int64) ([]byte, error) {
 	n, err := x.lookup(name)
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func (x tree) readFile(name string) ([]byte, error) {
 	if !n.isFile() {
 		return nil, fs.ErrNotExist
 	}
-	return x.read(n)
+	return x.read(n, most)
 }
 
 func (x tree) readDir(name string) ([]string, error) {

@@ -95,9 +95,9 @@ func (x *xfsFS) inode(number int64) (*node, error) {
 }
 
 // read returns the content of a file, a link or a directory.
-func (x *xfsFS) read(n *node) ([]byte, error) {
-	if n.size < 0 || n.size > maxText {
-		return nil, fmt.Errorf("a file or directory of it has more than %d bytes", int64(maxText))
+func (x *xfsFS) read(n *node, most int64) ([]byte, error) {
+	if n.size < 0 || n.size > most {
+		return nil, fmt.Errorf("a file or directory of it has more than %d bytes", most)
 	}
 	if n.format == xfsLocal {
 		if n.size > int64(len(n.fork)) {
@@ -185,7 +185,7 @@ func (x *xfsFS) entries(n *node) (map[string]int64, error) {
 	if !n.isDir() {
 		return nil, fs.ErrNotExist
 	}
-	b, err := x.read(n)
+	b, err := x.read(n, maxText)
 	if err != nil {
 		return nil, err
 	}

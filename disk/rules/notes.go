@@ -38,6 +38,15 @@ func noteRules() []Rule {
 			AWS: Info, Open: Info, check: linux("nvme")},
 		{Code: "no-ena", Text: "Linux has the driver ena.", Detect: modules, Remedy: "Install a kernel that has it if the machine is to run on AWS, too.", Source: vmPage,
 			AWS: Info, Open: Info, check: linux("ena")},
+		{Code: "initramfs", Text: "The initramfs has the driver nvme, where the kernel has it as a module.", Detect: "names of the modules in /boot/initrd.img-… or initramfs-….img of the last two kernels",
+			Remedy: "Make it anew with the driver: dracut --force --add-drivers nvme, or MODULES=most in /etc/initramfs-tools/initramfs.conf and update-initramfs -u -k all.", Source: vmPage,
+			AWS: Warn, Open: Info, check: func(f *facts.Facts) hit {
+				version, i, lacking := f.Linux.Lacking("nvme")
+				if !lacking || f.OS != facts.Linux {
+					return hit{}
+				}
+				return hit{found: "The initramfs of kernel " + version + " leaves out the driver nvme; on AWS it would not find its root file system.", where: i.File, value: "has " + strings.Join(i.Drivers, ", ")}
+			}},
 		{Code: "secure-boot", Text: "The boot loader carries a signature that firmware knows.", Detect: "certificate table of the boot loader, names of the authorities in it; the signature itself is not verified",
 			Remedy: "Nothing is needed here: machines start without Secure Boot. For machines with it, install a signed boot loader (shim, or bcdboot).", Source: ownAdvice,
 			AWS: Info, BYOL: Info, Open: Info, check: func(f *facts.Facts) hit {

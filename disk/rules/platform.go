@@ -49,7 +49,9 @@ func Bus(f facts.Facts) string {
 			return BusVirtio
 		}
 	case f.OS == facts.Linux && f.Linux.Driver("virtio_blk"):
-		return BusVirtio
+		if _, _, lacking := f.Linux.Lacking("virtio_blk"); !lacking {
+			return BusVirtio
+		}
 	}
 	return BusNVMe
 }
