@@ -45,7 +45,7 @@ step vet go vet ./...
 # Before the machines: one of their tests opens a browser.
 browser() { (cd test/web && npm ci --no-audit --no-fund --loglevel=error); }
 step 'test/web: npm' browser
-# A guest that boots in software keeps one processor busy: the other one has
+# A guest that boots in software keeps one processor busy: mostly the other has
 # time for everything else.
 machines_begun=$SECONDS
 (boots && result=0 || result=$?; echo "== real machines: $((SECONDS - machines_begun)) s"; exit "$result") >"$logs/machines" 2>&1 &
