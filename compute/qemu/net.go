@@ -59,7 +59,8 @@ func (d *Driver) startNet(r *record, f files) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fault.Wrap(fault.Unavailable, err, "The network of the machine cannot be made.")
 	}
-	log, err := os.OpenFile(f.netLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	// Only what the last one said: there may be many of them in the end.
+	log, err := os.OpenFile(f.netLog(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "The log of the network cannot be made.")
 	}

@@ -34,7 +34,7 @@ func (r *Rig) report(jobs []adminapi.Job) *Report {
 		r.fail("%d accepted requests are lost", lost)
 	}
 	p("seed %d; %d journeys; %d jobs", r.o.Seed, r.next, len(jobs))
-	p("killed with -9: server %d times, machine %d, inspection worker %d", r.kills.server, r.kills.machine, r.kills.worker)
+	p("killed with -9: server %d times, machine %d, network of a guest %d, inspection worker %d", r.kills.server, r.kills.machine, r.kills.network, r.kills.worker)
 	p("")
 	p("request    accepted    done  failed, with a reason  removed, as asked  lost")
 	for _, l := range lines {

@@ -63,7 +63,7 @@ type Rig struct {
 }
 
 // kills counts what was killed.
-type kills struct{ server, machine, worker, attached, candidates int }
+type kills struct{ server, machine, network, worker, attached, candidates int }
 
 // Run does everything and reports. An error means that the run itself could
 // not be made; what is wrong with the server is in the report.

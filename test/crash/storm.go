@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"slipway/api/admin/adminapi"
+	"slipway/compute/guestnet"
 	"slipway/disk/inspect"
 	"slipway/test/rig"
 )
@@ -146,7 +147,11 @@ func (r *Rig) hunt(ctx context.Context) {
 				}
 			}
 		case now := <-machines.C:
-			if r.o.Machine && now.After(due) && r.killMachine() {
+			// A guest does not care for the end of its network's process.
+			if r.o.Machine && rng.IntN(3) == 0 && r.killMachine(" "+guestnet.Arg+" ") {
+				r.killed(&r.kills.network)
+			}
+			if r.o.Machine && now.After(due) && r.killMachine("qemu-system") {
 				r.killed(&r.kills.machine)
 				due = now.Add(2*r.o.Pause + time.Duration(rng.Int64N(int64(2*r.o.Pause))))
 			}
@@ -169,10 +174,11 @@ func (r *Rig) hunted() error {
 	})
 }
 
-// killMachine kills the process of a machine, whoever owns it by now.
-func (r *Rig) killMachine() bool {
+// killMachine kills one process of a machine with these words in its command
+// line, whoever owns it by now.
+func (r *Rig) killMachine(words string) bool {
 	for _, p := range rig.Processes(r.dataDir()) {
-		if strings.Contains(p.Command, "qemu-system") && syscall.Kill(p.Pid, syscall.SIGKILL) == nil {
+		if strings.Contains(p.Command, words) && syscall.Kill(p.Pid, syscall.SIGKILL) == nil {
 			return true
 		}
 	}
