@@ -57,6 +57,11 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 			return nil, ex
 		}
 	}
+	free, ex := x.s.roomFor(w, r)
+	if ex != nil {
+		return nil, ex
+	}
+	defer free()
 	body, ex := x.s.readBody(w, r)
 	if ex != nil {
 		return nil, ex

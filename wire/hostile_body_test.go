@@ -1,12 +1,18 @@
 package wire_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"slipway/wire"
 )
 
 func TestHostileSizes(t *testing.T) {
@@ -27,6 +33,46 @@ func TestHostileSizes(t *testing.T) {
 		t.Errorf("100-continue: %+v", got)
 	}
 	s.sendRaw("another expectation", raw(s.json("DeleteImageBuilder", fits), fmt.Sprintf("Content-Length: %d", len(fits)), "Expect: miracles", "", fits), 417)
+}
+
+// Callers who only know the form of a signature send large bodies slowly, all
+// at once: what is held for them is bounded, the others are told to come again,
+// and small requests go through.
+func TestHostileCrowd(t *testing.T) {
+	const fits = 3
+	s := besiege(t, func(_ *http.Server, c *wire.Config) { c.MaxBody, c.BodyRoom = 1<<20, fits<<20 })
+	forged := tamper(s.json("DeleteImageBuilder", ""), func(h string) string { return strings.Replace(h, "AKIDEXAMPLE", "AKIDNOBODY00", 1) })
+	head := raw(forged, fmt.Sprintf("Content-Length: %d", 1<<20), "Expect: 100-continue", "", "")
+	var waiting []net.Conn
+	for i := range fits {
+		c, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte(head)); err != nil {
+			t.Fatal(err)
+		}
+		// Being asked for the body says that there is room for it.
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+			t.Fatalf("body %d: %q %v", i, line, err)
+		}
+		waiting = append(waiting, c)
+	}
+	s.sendRaw("one too many", head, 503, "ServiceUnavailable")
+	s.sendRaw("one without a length", raw(s.json("DeleteImageBuilder", ""), "Transfer-Encoding: chunked", "", ""), 503, "ServiceUnavailable")
+	s.send("a small one", s.json("DeleteImageBuilder", `{"Name":"b"}`), 200)
+	s.got("crowd", 1)
+	// Room comes back when a body ends, also one that nobody has signed.
+	if _, err := waiting[0].Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(io.LimitReader(waiting[0], 1)); err != nil {
+		t.Fatal(err)
+	}
+	big := `{"Name":"` + strings.Repeat("a", 1<<19) + `"}`
+	s.send("the next one", s.json("DeleteImageBuilder", big), 400, "ValidationException")
 }
 
 func TestHostileContentTypes(t *testing.T) {

@@ -55,6 +55,9 @@ type Config struct {
 	// Own serves everything below OwnPrefix; may be nil.
 	Own     http.Handler
 	MaxBody int64 // 0: DefaultMaxBody
+	// BodyRoom is how many bytes of large bodies are held at once; 0 means
+	// DefaultBodyRoom.
+	BodyRoom int64
 	// BodyTimeout is how long a caller may take to send a body; 0 means
 	// DefaultBodyTimeout.
 	BodyTimeout time.Duration
@@ -69,10 +72,13 @@ func NewServer(c Config) http.Handler {
 	if c.MaxBody == 0 {
 		c.MaxBody = DefaultMaxBody
 	}
+	if c.BodyRoom == 0 {
+		c.BodyRoom = DefaultBodyRoom
+	}
 	if c.BodyTimeout == 0 {
 		c.BodyTimeout = DefaultBodyTimeout
 	}
-	s := &server{cfg: c, codecs: map[Protocol]Codec{}, router: newRouter(c.Services)}
+	s := &server{cfg: c, codecs: map[Protocol]Codec{}, router: newRouter(c.Services), room: &bodyRoom{left: c.BodyRoom}}
 	for _, codec := range c.Codecs {
 		s.codecs[codec.Protocol()] = codec
 	}
@@ -99,6 +105,7 @@ type server struct {
 	cfg    Config
 	codecs map[Protocol]Codec
 	router *router
+	room   *bodyRoom
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -154,6 +161,11 @@ func (s *server) ownCaller(w http.ResponseWriter, r *http.Request) (Signed, []by
 	if ex != nil {
 		return Signed{}, nil, ex
 	}
+	free, ex := s.roomFor(w, r)
+	if ex != nil {
+		return Signed{}, nil, ex
+	}
+	defer free()
 	body, ex := s.readBody(w, r)
 	if ex != nil {
 		return Signed{}, nil, ex

@@ -1,5 +1,6 @@
 // Package throttle keeps one account from taking the whole server: a token
-// bucket per account, Region and class of operation.
+// bucket per account, service and class of operation. Not per Region, as AWS
+// has it: every name is a Region here, and a new one would be a full bucket.
 //
 // AWS publishes the idea and few of the numbers; ours are in Default and an
 // operator may change them. Nothing here looks at what a call asks for.
@@ -17,7 +18,7 @@ import (
 	"slipway/wire"
 )
 
-// Limits is how many calls a second an account may make in a Region, and how
+// Limits is how many calls a second an account may make to a service, and how
 // many at once after a pause. Zero rates mean no limit.
 type Limits struct {
 	Reads, Writes           float64 // per second
@@ -35,8 +36,8 @@ type Limiter struct {
 }
 
 type key struct {
-	account, region, service string
-	read                     bool
+	account, service string
+	read             bool
 }
 
 // New makes a limiter.
@@ -50,7 +51,7 @@ func (l *Limiter) Over(row convert.Row) wire.Handler {
 	}
 	read := audit.ReadOnly(row.Op.Name)
 	return func(ctx context.Context, c *wire.Call) (any, error) {
-		if !exempt(c) && !l.bucket(key{c.Identity.Account, c.Region, row.Op.Service.Name, read}).Allow() {
+		if !exempt(c) && !l.bucket(key{c.Identity.Account, row.Op.Service.Name, read}).Allow() {
 			return nil, refusal(row.Op)
 		}
 		return row.Handle(ctx, c)

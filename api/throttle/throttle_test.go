@@ -22,8 +22,9 @@ func TestBucketsArePerAccountAndClass(t *testing.T) {
 	read := l.Over(row(appstream.OpDescribeImages, &appstream.DescribeImagesRequest{}, &appstream.DescribeImagesResult{}))
 	write := l.Over(row(appstream.OpCreateFleet, &appstream.CreateFleetRequest{}, &appstream.CreateFleetResult{}))
 	amis := l.Over(row(ec2.OpDescribeImages, &ec2.DescribeImagesRequest{}, &ec2.DescribeImagesResult{}))
+	region := "r"
 	try := func(h wire.Handler, in any, account, kind, source string) string {
-		_, err := h(context.Background(), &wire.Call{Input: in, Region: "r", Source: source, Identity: wire.Identity{Account: account, Kind: kind}})
+		_, err := h(context.Background(), &wire.Call{Input: in, Region: region, Source: source, Identity: wire.Identity{Account: account, Kind: kind}})
 		var ex *wire.Exception
 		if errors.As(err, &ex) {
 			return ex.Code
@@ -35,6 +36,10 @@ func TestBucketsArePerAccountAndClass(t *testing.T) {
 		if got := try(read, ri, "a", "user", "127.0.0.1"); got != want {
 			t.Errorf("read %d: %q", i, got)
 		}
+	}
+	region = "s"
+	if got := try(read, ri, "a", "user", "127.0.0.1"); got == "" {
+		t.Error("another Region is a full bucket")
 	}
 	if got := try(read, ri, "b", "user", "127.0.0.1"); got != "" {
 		t.Errorf("another account: %q", got)

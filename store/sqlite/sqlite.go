@@ -102,7 +102,7 @@ func (d *db) open(path string) error {
 	}
 	q := url.Values{}
 	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"temp_store(memory)", "cache_size(-16000)"} {
+		"temp_store(memory)", "cache_size(-4000)"} {
 		q.Add("_pragma", p)
 	}
 	// A plain path with a ? or # in it would be cut short; as a URI it is not.
