@@ -49,7 +49,8 @@ func TagKindOf(id string) (TagKind, bool) {
 // EC2).
 func TagTarget(account, arn string) (TagKind, Key, bool) {
 	p := strings.SplitN(arn, ":", 6)
-	if len(p) != 6 || p[0] != "arn" || p[3] == "" {
+	// Another partition's ARN is no name of ours: policies would not know it.
+	if len(p) != 6 || p[0] != "arn" || p[1] != "aws" || p[3] == "" {
 		return TagKind{}, Key{}, false
 	}
 	typ, name, _ := strings.Cut(p[5], "/")

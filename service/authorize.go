@@ -182,9 +182,16 @@ func (p *powers) context(now time.Time, more ...map[string][]string) map[string]
 	return have
 }
 
-// look completes the ARN of something in IAM, which has a path that requests do
-// not name, and reads a resource's tags where a policy asks for them.
+// look gives a resource the one ARN that policies know it by (something in IAM
+// has a path that requests do not name; an AMI's ARN may be sent with an account
+// in it), and reads its tags where a policy asks for them.
 func (p *powers) look(tx store.Tx, resource string) (string, map[string][]string, error) {
+	if kind, key, ok := domain.TagTarget(p.caller.Account, resource); ok {
+		resource = kind.ARN(key)
+		if key.Kind == domain.KindAMI || key.Kind == domain.KindSnapshot { // policies leave their account out
+			resource = domain.ARN(kind.Service, key.Region, "", kind.Type+"/"+key.Name)
+		}
+	}
 	n := resourceOf(p.caller, resource)
 	if n == nil {
 		return resource, nil, nil

@@ -99,6 +99,8 @@ func TestAuthorize(t *testing.T) {
 			service.Check{Action: "appstream:DescribeImages", Resources: []string{image + "*"}}, nil, "because no"},
 		{"pass role by its path", policy(statement("Allow", "iam:PassRole", "arn:aws:iam::123456789012:role/import", `{"StringEquals":{"iam:PassedToService":"appstream.amazonaws.com"}}`)),
 			service.Check{Action: "iam:PassRole", Resources: []string{roleARN}, Keys: map[string][]string{"iam:PassedToService": {"appstream.amazonaws.com"}}}, nil, ""},
+		{"an account in the ARN of an AMI is no way around a denial", policy(statement("Allow", "*", "*", ""), statement("Deny", "*", "arn:aws:ec2:us-east-1::image/ami-1", "")),
+			service.Check{Action: "ec2:CreateTags", Resources: []string{"arn:aws:ec2:us-east-1:123456789012:image/ami-1"}}, nil, "with an explicit deny in an identity-based policy"},
 	} {
 		who := h.user(fmt.Sprintf("u%d", i), c.policy)
 		err := h.Authorize(context.Background(), who, c.keys, c.check)

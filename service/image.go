@@ -164,7 +164,7 @@ func imageByName(tx store.Tx, c domain.Caller, name string) (*domain.Image, erro
 // is as good as absent.
 func imageByARN(tx store.Tx, c domain.Caller, arn string) (*domain.Image, error) {
 	p := strings.SplitN(arn, ":", 6)
-	if len(p) != 6 || p[0] != "arn" || p[2] != "appstream" || p[3] != c.Region {
+	if len(p) != 6 || p[0] != "arn" || p[1] != "aws" || p[2] != "appstream" || p[3] != c.Region {
 		return nil, noImage(arn, c)
 	}
 	name, ok := strings.CutPrefix(p[5], "image/")
