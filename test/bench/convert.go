@@ -28,7 +28,7 @@ var plainly = map[gate.Format][]string{
 // each: they take long.
 func (b *bench) conversions() error {
 	disk := filepath.Join(b.dir, "convert.raw")
-	if err := makeDisk(disk); err != nil {
+	if err := makeDisk(disk, virtual); err != nil {
 		return err
 	}
 	defer os.Remove(disk)

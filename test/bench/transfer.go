@@ -18,15 +18,15 @@ const (
 	pushGoal = 3.0
 )
 
-// makeDisk makes the disk that is measured: 1 GiB of data in 10 GiB, spread in
-// pieces of 32 MiB, every other piece random and the rest text-like.
-func makeDisk(path string) error {
+// makeDisk makes a disk that is measured: 1 GiB of data in so many bytes, spread
+// in pieces of 32 MiB, every other piece random and the rest text-like.
+func makeDisk(path string, size int64) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := f.Truncate(virtual); err != nil {
+	if err := f.Truncate(size); err != nil {
 		return err
 	}
 	random := rand.NewChaCha8([32]byte{1})
@@ -40,7 +40,7 @@ func makeDisk(path string) error {
 				copy(buf[n:], fmt.Sprintf("%063d\n", int64(n)+i))
 			}
 		}
-		if _, err := f.WriteAt(buf, i*(virtual/pieces)); err != nil {
+		if _, err := f.WriteAt(buf, i*(size/pieces)); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func fsync(path string) (time.Duration, error) {
 // is durable when the push is: a push ends when its snapshot is sealed.
 func (b *bench) transfers() error {
 	disk := filepath.Join(b.dir, "disk.raw")
-	if err := makeDisk(disk); err != nil {
+	if err := makeDisk(disk, virtual); err != nil {
 		return err
 	}
 	var copies, durable, pushes, pulls []time.Duration
