@@ -52,3 +52,28 @@ func builderScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) {
 	}
 	return &Screen{Ticket: t, Machine: b.Machine, Title: title, Until: t.Expires}, nil
 }
+
+// PageBuilder is the image builder whose screen a page was opened for, in
+// whatever state it is, and who acts there. Errors: Denied; NotFound (it is gone,
+// or the page is no builder's).
+func (s *Service) PageBuilder(ctx context.Context, page string) (c domain.Caller, builder string, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		t, err := ticketOf(tx, page)
+		if err != nil {
+			return err
+		}
+		gone := fault.New(fault.NotFound, "The image builder %s does not exist any more.", t.Subject.Name)
+		if t.Page == "" || t.Purpose != domain.ForBuilder {
+			return badTicket()
+		}
+		b := new(domain.Builder)
+		if err := tx.Get(t.Subject, b); fault.Is(err, fault.NotFound) || err == nil && b.Machine != t.Machine {
+			return gone
+		} else if err != nil {
+			return err
+		}
+		c, builder = domain.Caller{Account: b.Key.Account, Region: b.Key.Region, ARN: t.User}, b.Key.Name
+		return nil
+	})
+	return c, builder, err
+}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
 )
@@ -32,7 +33,8 @@ const client = "app.js"
 // statuses of HTTP for what a page may be refused with.
 var statuses = map[fault.Kind]int{
 	fault.Denied: http.StatusForbidden, fault.NotFound: http.StatusNotFound, fault.WrongState: http.StatusConflict, fault.NotAvailable: http.StatusConflict,
-	fault.Quota: http.StatusTooManyRequests, fault.Unavailable: http.StatusServiceUnavailable, fault.Unsupported: http.StatusNotImplemented,
+	fault.BadValue: http.StatusBadRequest, fault.BadCombination: http.StatusBadRequest, fault.Exists: http.StatusConflict, fault.Busy: http.StatusConflict,
+	fault.InUse: http.StatusConflict, fault.Quota: http.StatusTooManyRequests, fault.Unavailable: http.StatusServiceUnavailable, fault.Unsupported: http.StatusNotImplemented,
 }
 
 func statusOf(err error) int {
@@ -123,7 +125,11 @@ func (s *Server) openPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) pagePath(id string) string { return s.c.Path + "p/" + id + "/" }
 
 func (s *Server) page(w http.ResponseWriter, scr *service.Screen, id string) {
-	s.render(w, http.StatusOK, "page.html", map[string]string{"Title": scr.Title, "Path": s.c.Path, "Page": s.pagePath(id)})
+	data := map[string]string{"Title": scr.Title, "Path": s.c.Path, "Page": s.pagePath(id)}
+	if scr.Ticket.Purpose == domain.ForBuilder && s.c.Assistant != nil {
+		data["Assistant"] = "yes"
+	}
+	s.render(w, http.StatusOK, "page.html", data)
 }
 
 // Status is what a page asks for while it is not connected.

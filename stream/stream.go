@@ -41,8 +41,10 @@ type Displays interface {
 type Config struct {
 	Tickets  Tickets
 	Displays Displays
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Assistant is behind the panel of image builders; nil: they have none.
+	Assistant Assistant
+	Now       func() time.Time
+	Log       *slog.Logger
 	// Path is where the handler hangs, with a slash at both ends.
 	Path string
 	// Limits; 0 means the standard ones.
@@ -86,6 +88,9 @@ func New(c Config) *Server {
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/status", s.status)
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/socket", s.socket)
 	s.mux.HandleFunc("GET "+c.Path+"assets/{file}", s.asset)
+	if c.Assistant != nil {
+		s.assistant()
+	}
 	s.mux.HandleFunc(c.Path, func(w http.ResponseWriter, r *http.Request) {
 		s.notice(w, fault.New(fault.NotFound, "There is no such page."))
 	})
@@ -169,18 +174,26 @@ func (s *Server) leave(v *viewer) {
 // page's.
 const cookie = "slipway-page"
 
-// pageOf finds the screen of the page that a request is about; the request must
-// carry that page's token. id is the public part of it.
-func (s *Server) pageOf(r *http.Request) (scr *service.Screen, token, id string, err error) {
-	id = r.PathValue("page")
+// tokenOf is the token of the page that a request is about. id, in the path, is
+// the public part of it.
+func tokenOf(r *http.Request) (string, error) {
+	id := r.PathValue("page")
 	for _, c := range r.CookiesNamed(cookie) {
 		name, _, _ := strings.Cut(c.Value, ".")
 		if subtle.ConstantTimeCompare([]byte(name), []byte(id)) == 1 {
-			scr, err = s.c.Tickets.Screen(r.Context(), c.Value)
-			return scr, c.Value, id, err
+			return c.Value, nil
 		}
 	}
-	return nil, "", id, fault.New(fault.Denied, "This page belongs to another browser.").WithHint("Open the streaming address that you were given.")
+	return "", fault.New(fault.Denied, "This page belongs to another browser.").WithHint("Open the streaming address that you were given.")
+}
+
+// pageOf finds the screen of the page that a request is about; the request must
+// carry that page's token.
+func (s *Server) pageOf(r *http.Request) (scr *service.Screen, token, id string, err error) {
+	if token, err = tokenOf(r); err == nil {
+		scr, err = s.c.Tickets.Screen(r.Context(), token)
+	}
+	return scr, token, r.PathValue("page"), err
 }
 
 // sameOrigin tells whether a request comes from a page of ours. Browsers send

@@ -3,6 +3,7 @@
 import { Link } from "./link.js";
 import { combos, send, type } from "./keys.js";
 import { ClipboardPanel } from "./clipboard.js";
+import { Assistant } from "./assistant.js";
 import { Clock } from "./clock.js";
 import { panels } from "./panels.js";
 
@@ -13,9 +14,12 @@ const page = document.querySelector("meta[name=slipway-page]").content;
 if (location.pathname !== page) history.replaceState(null, "", page);
 
 const link = new Link($("screen"), page);
+const assistant = $("p-assist") ? new Assistant($, page) : null;
+link.reason = () => assistant?.progress();
 const clock = new Clock($("left"), announce);
 const clip = new ClipboardPanel($, link, announce);
-const open = panels([["b-keys", "p-keys"], ["b-clip", "p-clip"]], $, () => link.focus());
+const open = panels([["b-keys", "p-keys"], ["b-clip", "p-clip"], ...(assistant ? [["b-assist", "p-assist"]] : [])], $, () => link.focus());
+$("b-assist")?.addEventListener("click", () => assistant.refresh());
 
 let toastTimer = 0;
 function announce(text) {
@@ -37,7 +41,7 @@ function show({ state, title, text, again }) {
   }
   const connected = state === "connected";
   $("veil").hidden = connected;
-  for (const id of ["b-keys", "b-clip"]) $(id).disabled = !connected;
+  for (const b of document.querySelectorAll("#b-keys, #b-clip, #b-assist")) b.disabled = !connected;
   if (connected) return;
   open.close();
   $("quality").hidden = true;

@@ -26,6 +26,10 @@ export class Link extends EventTarget {
     addEventListener("online", () => { if (this.#timer) this.now(); });
   }
 
+  // reason may say more about why there is no screen: an async function that
+  // gives { title, text } or nothing.
+  reason = null;
+
   get rfb() { return this.#rfb; }
   focus() { this.#rfb?.focus(); }
 
@@ -145,7 +149,9 @@ export class Link extends EventTarget {
       }
       why = s.error || "";
       if (r.status === 409) { // no screen now: ask again, calmly
-        this.#state("waiting", "There is no screen now", why, true);
+        const more = await this.reason?.();
+        if (run !== this.#run) return;
+        this.#state("waiting", more?.title ?? "There is no screen now", more?.text ?? why, !more);
         this.#again(ASK_EVERY);
         return;
       }

@@ -18,7 +18,7 @@ export function panels(pairs, $, left) {
       }
       $(p).hidden = false;
       $(b).setAttribute("aria-expanded", "true");
-      $(p).querySelector("textarea, button")?.focus();
+      $(p).querySelector("textarea, input, button")?.focus();
     });
     $(p).addEventListener("keydown", (e) => {
       if (e.key === "Escape") close(true);
