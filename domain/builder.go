@@ -149,6 +149,7 @@ var BuilderMachine = &Machine{
 		{BuilderPending, BuilderReady, Accept, BuilderRunning},
 		{BuilderPending, BuilderBroke, Accept, BuilderFailed},
 		{BuilderPending, BuilderAskStart, Ignore, ""},
+		{BuilderPending, BuilderAskSync, Accept, BuilderPendingSyncingApps}, // software was asked for at the create
 		{BuilderPending, BuilderAgentBegun, Accept, BuilderUpdatingAgent},
 		{BuilderPending, BuilderUpdateBegun, Accept, BuilderUpdating},
 		{BuilderPending, BuilderAwaitsImport, Accept, BuilderPendingImageImport},
@@ -201,6 +202,7 @@ var BuilderMachine = &Machine{
 
 		{BuilderPendingSyncingApps, BuilderAskSync, Ignore, ""},
 		{BuilderPendingSyncingApps, BuilderSyncBegun, Accept, BuilderSyncingApps},
+		{BuilderPendingSyncingApps, BuilderReady, Accept, BuilderRunning}, // nothing was begun
 		{BuilderPendingSyncingApps, BuilderBroke, Accept, BuilderFailed},
 
 		{BuilderSyncingApps, BuilderSyncBegun, Ignore, ""},

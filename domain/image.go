@@ -23,6 +23,8 @@ type Image struct {
 	CopyOf      string `json:",omitempty"` // ARN of the image it was copied from
 	Builder     string `json:",omitempty"` // name of the image builder it was made on
 	BaseImage   string `json:",omitempty"` // ARN of what that builder was made from
+	// Software is the licence-included software that is installed on it.
+	Software []string `json:",omitempty"`
 	// DynamicCatalog lets programs of an instance change what users may start.
 	DynamicCatalog bool `json:",omitempty"`
 	RoleARN        string

@@ -89,4 +89,5 @@ const (
 	FlowBuilderStart  = "builder-start"
 	FlowBuilderStop   = "builder-stop"
 	FlowBuilderDelete = "builder-delete"
+	FlowBuilderDeploy = "builder-deploy"
 )

@@ -57,6 +57,7 @@ var Machines = map[Kind]*Machine{
 	KindImage:    ImageMachine,
 	KindExport:   ExportMachine,
 	KindBuilder:  BuilderMachine,
+	KindSoftware: SoftwareMachine,
 
 	KindImportImage:    taskMachine(KindImportImage),
 	KindImportSnapshot: taskMachine(KindImportSnapshot),

@@ -189,9 +189,5 @@ func (s *Service) checkSoftware(install, uninstall []string) error {
 			return fault.New(fault.BadCombination, "The software %s cannot be installed and uninstalled at once.", n)
 		}
 	}
-	if len(install)+len(uninstall) > 0 {
-		return fault.New(fault.Unsupported, "This server has no installers for licence-included software.").
-			WithHint("Install your own copy in the image builder instead.")
-	}
 	return nil
 }

@@ -74,7 +74,10 @@ func (s *Service) CreateBuilder(ctx context.Context, c domain.Caller, in Builder
 		if err := s.place(tx, b); err != nil {
 			return err
 		}
-		return s.insertBuilder(tx, c, b)
+		if err := s.insertBuilder(tx, c, b); err != nil {
+			return err
+		}
+		return s.firstSoftware(tx, b, img.Software, in.Install, in.Uninstall)
 	}
 	if len(in.Subnets) > 0 {
 		err = s.network(ctx, c, true, create)

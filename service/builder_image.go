@@ -108,6 +108,15 @@ func imageOf(tx store.Tx, b *domain.Builder, in NewImage) (*domain.Image, error)
 		return nil, err
 	}
 	img.Type, img.Families = base.Type, base.Families
+	all, err := softwareOf(tx, b)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range all {
+		if domain.SoftwareHas(n.State) {
+			img.Software = append(img.Software, n.Name)
+		}
+	}
 	if base.Visibility == domain.VisibilityPublic {
 		img.Released = base.Released
 	}

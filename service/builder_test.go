@@ -105,7 +105,7 @@ func TestBuilderRefusals(t *testing.T) {
 		{"software in and out", func(in *spec) {
 			in.Install, in.Uninstall = []string{"Microsoft_Project_2021_Standard_64Bit"}, []string{"Microsoft_Project_2021_Standard_64Bit"}
 		}, fault.BadCombination, "at once"},
-		{"software", func(in *spec) { in.Install = []string{"Microsoft_Project_2021_Standard_64Bit"} }, fault.Unsupported, "no installers"},
+		{"software to remove that is not there", func(in *spec) { in.Uninstall = []string{"Microsoft_Project_2021_Standard_64Bit"} }, fault.BadCombination, "does not have it"},
 		{"agent version", func(in *spec) { in.AgentVersion = "01-01-2020" }, fault.BadValue, "[LATEST]"},
 		{"missing role", func(in *spec) { in.RoleARN = "arn:aws:iam::123456789012:role/none" }, fault.BadRole, "encountered an error because your IAM role"},
 		{"untrusting role", func(in *spec) { in.RoleARN = "arn:aws:iam::123456789012:role/untrusting" }, fault.BadRole, "does not trust"},

@@ -43,6 +43,8 @@ type Config struct {
 	Transfers Transfers
 	// Instances is the catalogue of instance types; nil means the published one.
 	Instances *domain.Catalogue
+	// Installers is the software that the operator provides; nil: none.
+	Installers *domain.Installers
 }
 
 // Blocks is the block data behind EBS snapshots: uploads that take blocks of

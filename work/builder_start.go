@@ -176,9 +176,12 @@ func (w *World) startClimb(ctx context.Context, r *Run, s *builderState) error {
 // startRunning lets go of the slot: slots are for booting, which takes a
 // processor; a guest that is up mostly waits.
 func (w *World) startRunning(ctx context.Context, r *Run, s *builderState) error {
-	err := w.moveBuilder(ctx, r.Job().Subject, s.Machine, domain.BuilderReady, "", func(_ store.Tx, b *domain.Builder) {
-		b.Reason, b.Errors = nil, nil
-	})
+	asked, err := w.startDeploys(ctx, r.Job().Subject, s.Machine)
+	if err == nil && !asked {
+		err = w.moveBuilder(ctx, r.Job().Subject, s.Machine, domain.BuilderReady, "", func(_ store.Tx, b *domain.Builder) {
+			b.Reason, b.Errors = nil, nil
+		})
+	}
 	if err == nil {
 		w.Slots.Release(s.Machine)
 	}

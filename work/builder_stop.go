@@ -109,6 +109,20 @@ func (w *World) deleteRow(ctx context.Context, r *Run, s *builderState) error {
 		} else if err != nil {
 			return err
 		}
-		return tx.Delete(b.Key)
+		return dropBuilder(tx, b)
 	})
+}
+
+// dropBuilder removes a builder's row with those of its software.
+func dropBuilder(tx store.Tx, b *domain.Builder) error {
+	all, err := softwareOf(tx, b)
+	for _, n := range all {
+		if err == nil {
+			err = tx.Delete(n.Key)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Delete(b.Key)
 }

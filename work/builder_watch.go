@@ -66,7 +66,7 @@ func (a *Watcher) Look(ctx context.Context) error {
 	var all []*domain.Builder
 	err := a.World.Store.View(ctx, func(tx store.Tx) (err error) {
 		all, err = store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder, States: []domain.State{
-			domain.BuilderRunning, domain.BuilderPending, domain.BuilderStopping, domain.BuilderDeleting,
+			domain.BuilderRunning, domain.BuilderPending, domain.BuilderStopping, domain.BuilderDeleting, domain.BuilderPendingSyncingApps,
 		}})
 		return err
 	})
@@ -123,6 +123,7 @@ func (a *Watcher) machine(ctx context.Context, b *domain.Builder) error {
 
 var builderFlows = map[domain.State]string{
 	domain.BuilderPending: domain.FlowBuilderStart, domain.BuilderStopping: domain.FlowBuilderStop, domain.BuilderDeleting: domain.FlowBuilderDelete,
+	domain.BuilderPendingSyncingApps: domain.FlowBuilderDeploy,
 }
 
 // job gives a builder on its way a new job where the old one was cancelled

@@ -17,6 +17,7 @@ import (
 	"slipway/disk/rules"
 	"slipway/domain"
 	"slipway/fault"
+	"slipway/guest/pretend"
 	"slipway/store"
 	"slipway/store/sqlite"
 	"slipway/work"
@@ -33,11 +34,12 @@ type rig struct {
 	world  *work.World
 	facts  facts.Facts
 	digest disk.Digest
+	tools  *pretend.Tools // survive what a new process does
 }
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), facts: windows2022()}
+	r := &rig{t: t, dir: t.TempDir(), facts: windows2022(), tools: &pretend.Tools{Version: "t"}}
 	r.open(t)
 	t.Cleanup(func() { r.store.Close() })
 	return r
@@ -54,7 +56,7 @@ func (r *rig) open(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	driver, err := fake.New(fake.Options{Dir: filepath.Join(r.dir, "run")})
+	driver, err := fake.New(fake.Options{Dir: filepath.Join(r.dir, "run"), Guest: r.tools.Serve})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,8 @@ type World struct {
 	Slots   *Slots // how many guests may boot at once
 	// Instances is the catalogue of instance types; nil means the published one.
 	Instances *domain.Catalogue
+	// Installers is the software that the operator provides; nil: none.
+	Installers *domain.Installers
 	// sealing is held shared while a disk is sealed and recorded, and alone
 	// while unused disks are removed: between the two a disk has no user.
 	sealing sync.RWMutex
@@ -69,20 +71,21 @@ type BootLimits struct {
 	Settle time.Duration // without anything new on the screen before it counts as stable
 	Agent  time.Duration // extra patience for the guest agent once all else is there
 	Off    time.Duration // for the guest to power off by itself
+	Tool   time.Duration // for the guest tool to answer, once the guest is up
 	Tick   time.Duration // between two looks
 	Shot   time.Duration // between two screenshots: they cost the guest time
 }
 
 func (l BootLimits) filled(accel string) BootLimits {
-	d := BootLimits{Total: 5 * time.Minute, Stall: 45 * time.Second, Settle: 3 * time.Second, Agent: 5 * time.Second, Off: 45 * time.Second, Tick: 250 * time.Millisecond, Shot: 500 * time.Millisecond}
+	d := BootLimits{Total: 5 * time.Minute, Stall: 45 * time.Second, Settle: 3 * time.Second, Agent: 5 * time.Second, Off: 45 * time.Second, Tool: 2 * time.Minute, Tick: 250 * time.Millisecond, Shot: 500 * time.Millisecond}
 	switch accel {
 	case "tcg": // software emulation: an order of magnitude slower
-		d.Total, d.Stall, d.Agent, d.Off, d.Shot = 20*time.Minute, 3*time.Minute, 15*time.Second, 2*time.Minute, 1500*time.Millisecond
+		d.Total, d.Stall, d.Agent, d.Off, d.Tool, d.Shot = 20*time.Minute, 3*time.Minute, 15*time.Second, 2*time.Minute, 5*time.Minute, 1500*time.Millisecond
 	case "none":
-		d.Settle, d.Agent, d.Tick, d.Shot = 50*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
+		d.Settle, d.Agent, d.Tool, d.Tick, d.Shot = 50*time.Millisecond, 100*time.Millisecond, 5*time.Second, 20*time.Millisecond, 20*time.Millisecond
 	}
 	for _, p := range []struct{ have, otherwise *time.Duration }{
-		{&l.Total, &d.Total}, {&l.Stall, &d.Stall}, {&l.Settle, &d.Settle}, {&l.Agent, &d.Agent}, {&l.Off, &d.Off}, {&l.Tick, &d.Tick}, {&l.Shot, &d.Shot},
+		{&l.Total, &d.Total}, {&l.Stall, &d.Stall}, {&l.Settle, &d.Settle}, {&l.Agent, &d.Agent}, {&l.Off, &d.Off}, {&l.Tool, &d.Tool}, {&l.Tick, &d.Tick}, {&l.Shot, &d.Shot},
 	} {
 		if *p.have == 0 {
 			*p.have = *p.otherwise
@@ -94,7 +97,7 @@ func (l BootLimits) filled(accel string) BootLimits {
 // Flows is every workflow.
 func (w *World) Flows() []Workflow {
 	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport(), w.imageCopy(), w.importDisk(), w.exportDisk(),
-		w.builderStart(), w.builderStop(), w.builderDelete(), w.builderImage()}
+		w.builderStart(), w.builderStop(), w.builderDelete(), w.builderImage(), w.builderDeploy()}
 }
 
 // evidenceDir is where an image's screenshots and logs are kept.

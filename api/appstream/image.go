@@ -100,6 +100,9 @@ func (a api) fillImage(out *aws.Image, i *domain.Image) {
 	}
 	out.PublicBaseImageReleasedDate = i.Released
 	out.ImageBuilderName, out.BaseImageArn = convert.Set(&i.Builder), convert.Set(&i.BaseImage)
+	if len(i.Software) > 0 {
+		out.ManagedSoftwareIncluded = &always
+	}
 	if i.DynamicCatalog {
 		out.DynamicAppProvidersEnabled = &enabled
 	}

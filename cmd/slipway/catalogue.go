@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"slipway/domain"
 	"slipway/service"
@@ -23,6 +24,24 @@ func instances(c ServeConfig) (*domain.Catalogue, error) {
 	out, err := domain.Instances().Override(f)
 	if err != nil {
 		return nil, fmt.Errorf("--instance-types %s: %w", c.InstanceTypes, err)
+	}
+	return out, nil
+}
+
+// installers is the software that --software provides; nil without the flag.
+func installers(c ServeConfig) (*domain.Installers, error) {
+	if c.Software == "" {
+		return nil, nil
+	}
+	path := filepath.Join(c.Software, "manifest.json")
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read --software: %w", err)
+	}
+	defer f.Close()
+	out, err := domain.Instances().ReadInstallers(f, c.Software)
+	if err != nil {
+		return nil, fmt.Errorf("--software: %s: %w", path, err)
 	}
 	return out, nil
 }

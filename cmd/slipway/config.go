@@ -32,6 +32,7 @@ type ServeConfig struct {
 	BootStall      time.Duration // without anything new on the screen before a system runs; 0: by the kind of host
 	ImportRules    string        // "aws" or "open"
 	DevCredentials bool          // any access key is the default account, unverified
+	Software       string        // directory with installers and their manifest; "" for none
 	InstanceTypes  string        // JSON file that changes instance types' sizes; "" for the published ones
 	PublicImages   string        // JSON file with public base images; "" leaves the catalogue as it is
 	ImportDir      string        // whose files ImportImage may read and ExportImage may write; "" for none
@@ -200,6 +201,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.StringVar(&c.PublicImages, "public-images", "", "read the catalogue of public base images from this JSON `file`")
 			c.transferFlags(fs)
 			fs.StringVar(&c.InstanceTypes, "instance-types", "", "make instance types smaller or larger, as this JSON `file` says (docs/INSTANCE-TYPES.md)")
+			fs.StringVar(&c.Software, "software", "", "install licence-included software with what the manifest.json in this `dir`ectory names (docs/SOFTWARE.md)")
 			fs.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
 			fs.StringVar(&c.TLSKey, "tls-key", "", "the certificate's key, a PEM `file`")
 			fs.BoolVar(&c.TLSSelfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made in the data directory; slipway env tells clients to trust it")

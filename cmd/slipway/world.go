@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,8 +19,8 @@ import (
 	"slipway/disk/inspect"
 	"slipway/disk/rules"
 	"slipway/domain"
-	"slipway/guest"
 	"slipway/guest/bundle"
+	"slipway/guest/pretend"
 	"slipway/service"
 	"slipway/store"
 	"slipway/work"
@@ -41,6 +40,10 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 		log.Warn("machines cannot be started here: " + strings.Join(missing, ", ") + " missing; `slipway doctor` says how to install it. Everything that needs no machine works.")
 	}
 	types, err := instances(c)
+	if err != nil {
+		return nil, err
+	}
+	software, err := installers(c)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +67,8 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 		ImportDir: c.ImportDir, Objects: objects, Convert: &convert.Converter{Warn: func(text string) { log.Warn(text) }},
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
-		Instances: types,
-		Inspect:   func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
+		Instances: types, Installers: software,
+		Inspect: func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
 		Apps: func(ctx context.Context, path string, apps []facts.App) ([]facts.AppSeen, error) {
 			return inspect.Apps(ctx, exe, path, apps)
 		},
@@ -76,7 +79,7 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 func openDriver(ctx context.Context, c ServeConfig, g *guests) (compute.Driver, []string, error) {
 	run := filepath.Join(c.DataDir, "run")
 	if c.Compute == "fake" {
-		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime, Guest: fakeGuest})
+		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime, Guest: (&pretend.Tools{Version: version}).Serve})
 		return d, nil, err
 	}
 	d, err := qemu.New(ctx, qemu.Options{Dir: run, Network: g.network(c)})
@@ -84,12 +87,6 @@ func openDriver(ctx context.Context, c ServeConfig, g *guests) (compute.Driver, 
 		return nil, nil, err
 	}
 	return d, d.Missing(), nil
-}
-
-// fakeGuest is the guest tool of machines that are not real: it greets.
-func fakeGuest(_ string, c net.Conn) {
-	peer := &guest.Peer{Self: guest.Greeting{Tool: version, System: "fake"}}
-	_ = peer.Run(context.Background(), c) // ends with c
 }
 
 // guestsAtOnce: software emulation takes a processor and more per guest.

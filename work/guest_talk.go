@@ -1,0 +1,38 @@
+package work
+
+import (
+	"context"
+	"encoding/json"
+
+	"slipway/guest"
+)
+
+// talk lets f give orders to the guest tool of a machine. Nobody else hears the
+// tool meanwhile: what it asks by itself is refused. Errors are f's, and
+// NotAvailable when no tool answers in time.
+func (w *World) talk(ctx context.Context, machine string, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
+	c, err := w.Driver.Channel(ctx, machine)
+	if err != nil {
+		return err
+	}
+	serving, cancel := context.WithCancel(ctx)
+	orders, ended := &guest.Orders{}, make(chan struct{})
+	host := guest.Host{Role: guest.RoleBuilder, Session: w.IDs.UUID(), Orders: orders, Answer: func(context.Context, string, json.RawMessage) guest.Answer {
+		return guest.Refused("The server is at work in this machine; try again when it has ended")
+	}}
+	go func() {
+		defer close(ended)
+		_ = host.Serve(serving, c) // its end is told to who gives orders
+	}()
+	defer func() { cancel(); <-ended }()
+	wait, stop := context.WithTimeout(ctx, w.Boot.filled(w.Driver.Features().Accel).Tool)
+	defer stop()
+	tool, err := orders.Tool(wait)
+	if err == nil {
+		err = f(ctx, orders, tool)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
