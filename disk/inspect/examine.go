@@ -128,7 +128,7 @@ func bootFiles(disk source, f *facts.Facts) {
 				dirs = append(dirs, d)
 			}
 		}
-		initramfses(f.Linux.Kernels, dirs)
+		initramfses(f.Linux.Kernels, dirs, maxUnpacked)
 		return nil
 	})
 	if err != nil {

@@ -36,9 +36,9 @@ type bootDir struct {
 	dir string
 }
 
-// initramfses finds the archive of each kernel and what drivers it has.
-func initramfses(ks []facts.Kernel, dirs []bootDir) {
-	left := int64(maxUnpacked)
+// initramfses finds the archive of each kernel and what drivers it has; left is
+// how many bytes may be unpacked.
+func initramfses(ks []facts.Kernel, dirs []bootDir, left int64) {
 	for i := max(0, len(ks)-maxLooked); i < len(ks); i++ {
 		k := &ks[i]
 		for _, d := range dirs {

@@ -67,11 +67,11 @@ func TestInitramfs(t *testing.T) {
 		"cut":                       {b: module("a/nvme.ko", "a/other.ko")[:200], problem: "damaged"},
 		"cut gzip":                  {b: packed(t, "gzip", bytes.Repeat(module("a/other.ko"), 90))[:120], problem: "could not be read"},
 		"a name without end":        {b: []byte(strings.Replace(string(module("a/nvme.ko")), "00000000070701", "", 1)[:94] + "ffffffff00000000" + strings.Repeat("x", 200)), problem: "damaged"},
-		"a bomb":                    {b: packed(t, "gzip", make([]byte, maxUnpacked+1)), problem: "too large"},
+		"a bomb":                    {b: packed(t, "gzip", make([]byte, 1<<20+1)), problem: "too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ks := []facts.Kernel{{Version: v, Drivers: all}}
-			initramfses(ks, []bootDir{{files{"boot/initrd.img-" + v: string(c.b)}, "boot"}})
+			initramfses(ks, []bootDir{{files{"boot/initrd.img-" + v: string(c.b)}, "boot"}}, 1<<20)
 			i := ks[0].Initramfs
 			if i == nil {
 				t.Fatal("not found")
@@ -97,7 +97,7 @@ func TestInitramfsOnItsOwnPartition(t *testing.T) {
 		return string(fixture.Cpio("lib/modules/" + v + "/kernel/drivers/nvme/host/nvme.ko"))
 	}
 	ks := []facts.Kernel{{Version: "4.1"}, {Version: "4.18"}, {Version: "5.14"}}
-	initramfses(ks, []bootDir{{files{"initramfs-5.14.img": at("5.14"), "initramfs-4.1.img": at("4.1")}, ""}, {files{"boot/initramfs-5.14.img": "stale", "boot/initrd-4.18": at("4.18")}, "boot"}})
+	initramfses(ks, []bootDir{{files{"initramfs-5.14.img": at("5.14"), "initramfs-4.1.img": at("4.1")}, ""}, {files{"boot/initramfs-5.14.img": "stale", "boot/initrd-4.18": at("4.18")}, "boot"}}, maxUnpacked)
 	if ks[0].Initramfs != nil || ks[1].Initramfs == nil || ks[1].Initramfs.File != "/boot/initrd-4.18" || ks[2].Initramfs.File != "/initramfs-5.14.img" || len(ks[2].Initramfs.Drivers) != 1 {
 		t.Errorf("%+v %+v %+v", ks[0].Initramfs, ks[1].Initramfs, ks[2].Initramfs)
 	}
@@ -111,7 +111,7 @@ func FuzzInitramfs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ks := []facts.Kernel{{Version: "6"}}
-		initramfses(ks, []bootDir{{files{"boot/initrd-6": string(b)}, "boot"}})
+		initramfses(ks, []bootDir{{files{"boot/initrd-6": string(b)}, "boot"}}, 1<<20)
 		if ks[0].Initramfs == nil {
 			t.Error("not found")
 		}
