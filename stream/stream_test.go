@@ -375,6 +375,36 @@ func (d *desk) livePages() {
 	}
 }
 
+// TestPublicOrigin: behind a proxy that speaks HTTPS, the cookie is for HTTPS
+// alone, and only the public origin opens a websocket.
+func TestPublicOrigin(t *testing.T) {
+	d := sit(t, nil)
+	const public = "https://slipway.example.com"
+	if err := d.srv.SetOrigin(public); err != nil {
+		t.Fatal(err)
+	}
+	if res := d.get("/_slipway/stream/?token="+good, ""); res.StatusCode == 200 && !res.Cookies()[0].Secure {
+		t.Error("the cookie is sent over HTTP too")
+	}
+	dial := func(origin string) error {
+		c, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(d.http.URL, "http")+socket, &websocket.DialOptions{
+			HTTPHeader: http.Header{"Origin": {origin}, "Cookie": {"slipway-page=" + page}},
+		})
+		if c != nil {
+			_ = c.CloseNow() // that it opened is enough
+		}
+		return err
+	}
+	if err := dial(public); err != nil {
+		t.Errorf("from the public origin: %v", err)
+	}
+	for _, origin := range []string{d.http.URL, "http://slipway.example.com", public + ":8443"} {
+		if dial(origin) == nil {
+			t.Errorf("a websocket from %s", origin)
+		}
+	}
+}
+
 // TestEndingsSayWhy: a connection that may not go on is closed with a code and a
 // sentence, and no byte of the screen comes after it.
 func TestEndingsSayWhy(t *testing.T) {
