@@ -29,8 +29,10 @@ type group struct {
 	domain.Scope
 }
 
-// references is the group of all reference lists.
-var references = group{kind: "\x00references"}
+// Lists of references are in groups by the kind and scope of whose they are:
+// what somebody's image refers to changes no answer about shares.
+func referencesFrom(k domain.Key) group { return group{"\x00from " + k.Kind, k.Scope} }
+func referencesTo(k domain.Key) group   { return group{"\x00to " + k.Kind, k.Scope} }
 
 // place is where a unit is kept: a resource's name, or a question about a group.
 type place struct {
@@ -234,8 +236,8 @@ func (c *cache) publish(seq int64, w *writes) {
 			c.stale(g, seq)
 		}
 	}
-	if w.references {
-		c.stale(references, seq)
+	for g := range w.references {
+		c.stale(g, seq)
 	}
 }
 
@@ -256,7 +258,7 @@ func (c *cache) stale(g group, seq int64) {
 // writes is what a transaction has written.
 type writes struct {
 	keys       map[domain.Key]struct{}
-	references bool
+	references map[group]struct{}
 }
 
 func (w *writes) key(k domain.Key) {
@@ -266,4 +268,12 @@ func (w *writes) key(k domain.Key) {
 	w.keys[k] = struct{}{}
 }
 
-func (w *writes) any() bool { return w.references || len(w.keys) > 0 }
+func (w *writes) reference(from, to domain.Key) {
+	if w.references == nil {
+		w.references = map[group]struct{}{}
+	}
+	w.references[referencesFrom(from)] = struct{}{}
+	w.references[referencesTo(to)] = struct{}{}
+}
+
+func (w *writes) any() bool { return len(w.references) > 0 || len(w.keys) > 0 }

@@ -203,6 +203,13 @@ func TestRemember(t *testing.T) {
 	ask("a")
 	ask("b")
 	want(4, "a change")
+	if err := d.Update(t.Context(), func(tx store.Tx) error {
+		return tx.Refer(cacheTestKey(0), domain.Key{Kind: domain.KindDisk, Name: "d"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ask("a")
+	want(4, "a reference that was not read")
 	c := d.cache
 	if len(c.answers) != 2 || len(c.from) != 1 {
 		t.Errorf("%d answers from %d groups are kept, want 2 from 1", len(c.answers), len(c.from))

@@ -208,8 +208,10 @@ func (t *tx) Delete(key domain.Key) error {
 		return err
 	}
 	t.touched.key(key)
-	n, err := t.s.change(`DELETE FROM reference`+whereFrom, keyArgs(key)...)
-	t.touched.references = t.touched.references || n > 0
+	held, err := t.s.keys(`DELETE FROM reference`+whereFrom+` RETURNING to_kind, to_account, to_region, to_name`, keyArgs(key))
+	for _, to := range held {
+		t.touched.reference(key, to)
+	}
 	return err
 }
 

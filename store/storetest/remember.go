@@ -48,8 +48,9 @@ func readings() map[string]func(store.Tx) (string, error) {
 		"accounts": count(store.Query{Kind: domain.KindImage, Account: "111"}),
 		"ready":    count(store.Query{Kind: domain.KindImage, States: []domain.State{domain.ImageImporting}}),
 		"a":        get(imageKey("a")), "z": get(imageKey("z")),
-		"uses":    func(tx store.Tx) (string, error) { k, err := tx.References(imageKey("a")); return fmt.Sprint(k), err },
-		"used by": func(tx store.Tx) (string, error) { k, err := tx.Referrers(imageKey("a")); return fmt.Sprint(k), err },
+		"uses":      func(tx store.Tx) (string, error) { k, err := tx.References(imageKey("a")); return fmt.Sprint(k), err },
+		"used by":   func(tx store.Tx) (string, error) { k, err := tx.Referrers(imageKey("a")); return fmt.Sprint(k), err },
+		"b used by": func(tx store.Tx) (string, error) { k, err := tx.Referrers(imageKey("b")); return fmt.Sprint(k), err },
 		// What nobody keeps: the log, jobs and the time.
 		"log":  func(tx store.Tx) (string, error) { l, err := tx.Events(nil, 0, 0); return fmt.Sprint(len(l)), err },
 		"jobs": func(tx store.Tx) (string, error) { l, err := tx.Jobs(store.JobQuery{}); return fmt.Sprint(len(l)), err },
@@ -89,7 +90,9 @@ func testRemember(s *suite) {
 		},
 		func(tx store.Tx) error { return tx.Refer(account, imageKey("a")) },
 		func(tx store.Tx) error { return tx.Refer(imageKey("a"), imageKey("b")) },
-		func(tx store.Tx) error { return tx.PutJob(&domain.Job{ID: "j", Workflow: "w", Status: domain.JobRunning}) },
+		func(tx store.Tx) error {
+			return tx.PutJob(&domain.Job{ID: "j", Workflow: "w", Status: domain.JobRunning})
+		},
 		func(tx store.Tx) error { return tx.Delete(imageKey("a")) },
 		func(tx store.Tx) error { return tx.Insert(image(key(domain.KindImage, "222", "us", "a"))) },
 		func(tx store.Tx) error { return tx.Insert(image(imageKey("a"))) },
