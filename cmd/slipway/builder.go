@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -46,7 +47,7 @@ func printBuilder(io streams, b *adminapi.Builder) error {
 		fmt.Fprintf(w, "%s: %s\n", b.Reason.Code, b.Reason.Message)
 	}
 	fmt.Fprintf(w, "From %s; platform %s\n", b.Image, orDash(b.Platform))
-	fmt.Fprintf(w, "%s: %d vCPU, %d MiB, root volume of %d GiB; machine %s\n", b.InstanceType, b.CPUs, b.MemoryMB, b.VolumeGiB, b.Machine)
+	fmt.Fprintf(w, "%s: %d vCPU, %d MiB, root volume of %d GiB; machine %s at %s\n", b.InstanceType, b.CPUs, b.MemoryMB, b.VolumeGiB, b.Machine, cmp.Or(b.Address, "no address"))
 	printEvidence(io, &b.Evidence)
 	if b.Job != nil {
 		fmt.Fprintln(w, "\nWork:")

@@ -191,7 +191,8 @@ type Builder struct {
 	CPUs         int       `json:"cpus"` // what its machine was promised
 	MemoryMB     int64     `json:"memory_mb"`
 	VolumeGiB    int64     `json:"volume_gib"`
-	Machine      string    `json:"machine"` // its id, as in GET /machines
+	Machine      string    `json:"machine"`           // its id, as in GET /machines
+	Address      string    `json:"address,omitempty"` // its guest's, with the length of its subnet
 	Evidence     Evidence  `json:"evidence"`
 	Job          *Job      `json:"job,omitempty"`
 	Created      time.Time `json:"created,omitzero"`
