@@ -57,7 +57,7 @@ func (o Operator) Builder(ctx context.Context, name string) (adminapi.Builder, e
 func builder(b *domain.Builder) adminapi.Builder {
 	out := adminapi.Builder{
 		Name: b.Key.Name, ARN: domain.BuilderARN(b.Key), State: string(b.State), Image: b.ImageARN, Platform: b.Platform, InstanceType: b.InstanceType,
-		CPUs: b.CPUs, MemoryMB: b.MemoryMiB, VolumeGiB: b.VolumeGiB, Machine: b.Machine, Address: b.Address, Created: b.Created, Evidence: evidence(b.Evidence),
+		CPUs: b.CPUs, MemoryMB: b.MemoryMiB, VolumeGiB: b.VolumeGiB, Machine: b.Machine, Address: b.Address, Tool: b.Tool, Created: b.Created, Evidence: evidence(b.Evidence),
 	}
 	if b.Reason != nil {
 		out.Reason = &adminapi.Reason{Code: b.Reason.Code, Message: b.Reason.Message}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"slipway/guest/bundle"
 )
 
 // Main is for TestMain: it removes the program that Bin builds when all tests
@@ -39,6 +41,13 @@ func Build(ctx context.Context, dir string) (string, error) {
 		return filepath.Abs(bin)
 	}
 	bin := filepath.Join(dir, "slipway")
+	// It carries the guest tools. Those that are there are taken as they are:
+	// `make guesttools` makes newer ones.
+	if missing := bundle.Missing(); len(missing) > 0 {
+		if _, err := tool(ctx, "make", "--no-print-directory", "guesttools"); err != nil {
+			return "", err
+		}
+	}
 	_, err := tool(ctx, "go", "build", "-o", bin, "./cmd/slipway")
 	return bin, err
 }

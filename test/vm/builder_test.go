@@ -18,7 +18,9 @@ import (
 )
 
 // TestBuilder takes an image builder through its life: up, killed and noticed,
-// up again with its board's memory, looked at and typed into, stopped, deleted without a trace.
+// up again with its board's memory, looked at and typed into, made into an image
+// from inside; another one of that image, on the internet, stopped; both deleted
+// without a trace.
 func TestBuilder(t *testing.T) {
 	world := elsewhere(t)
 	h := newHouse(t, "--import-rules", "open", patient, "--guest-allow", world.Addr().String())
@@ -67,25 +69,48 @@ func TestBuilder(t *testing.T) {
 	if st := h.board("tpm"); !st.IsDir() {
 		t.Error("the TPM kept nothing")
 	}
-	_, err = h.app.StopImageBuilder(t.Context(), &appstream.StopImageBuilderInput{Name: aws.String("b")})
-	h.ok(err)
-	h.builder("STOPPED", "STOPPING")
+	h.assisted(first.Machine)
+	h.builder("STOPPED", "SNAPSHOTTING")
+	h.made()
 	if p := h.Processes(); len(p) > 0 {
 		t.Errorf("processes of a stopped builder: %+v", p)
 	}
 	h.stranger(keys) // also of one that has run again
 	h.online(world)
-	_, err = h.app.DeleteImageBuilder(t.Context(), &appstream.DeleteImageBuilderInput{Name: aws.String("b")})
+	h.delete("b")
+	h.nothingLeft()
+}
+
+// delete deletes a builder.
+func (h *house) delete(name string) {
+	h.t.Helper()
+	_, err := h.app.DeleteImageBuilder(h.t.Context(), &appstream.DeleteImageBuilderInput{Name: &name})
 	h.ok(err)
-	rig.Until(t, time.Minute, "the builder is gone", func() (bool, error) {
-		_, err := h.app.DescribeImageBuilders(t.Context(), &appstream.DescribeImageBuildersInput{Names: []string{"b"}})
+	rig.Until(h.t, time.Minute, "the builder is gone", func() (bool, error) {
+		_, err := h.app.DescribeImageBuilders(h.t.Context(), &appstream.DescribeImageBuildersInput{Names: []string{name}})
 		var none *types.ResourceNotFoundException
 		if errors.As(err, &none) {
 			return true, nil
 		}
 		return false, err
 	})
-	h.nothingLeft()
+}
+
+// made looks at the image "made".
+func (h *house) made() {
+	h.t.Helper()
+	out, err := h.app.DescribeImages(h.t.Context(), &appstream.DescribeImagesInput{Names: []string{"made"}})
+	h.ok(err)
+	img := out.Images[0]
+	if img.State != types.ImageStateAvailable || aws.ToString(img.ImageBuilderName) != "b" || !aws.ToBool(img.ImageBuilderSupported) || !strings.HasSuffix(aws.ToString(img.BaseImageArn), "image/base") ||
+		aws.ToString(img.DisplayName) != "Made" || len(img.Applications) != 1 || aws.ToString(img.Applications[0].LaunchPath) != "/usr/sbin/qemu-ga" || aws.ToString(img.Applications[0].DisplayName) != "The agent" {
+		h.t.Errorf("made: %+v, %+v", img, img.StateChangeReason)
+	}
+	tags, err := h.app.ListTagsForResource(h.t.Context(), &appstream.ListTagsForResourceInput{ResourceArn: img.Arn})
+	h.ok(err)
+	if tags.Tags["team"] != "red" {
+		h.t.Errorf("tags: %v", tags.Tags)
+	}
 }
 
 // builder waits until the builder is in a state, having been in no others than

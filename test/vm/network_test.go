@@ -194,11 +194,12 @@ func (h *house) networkComesBack(machine string) {
 	})
 }
 
-// online makes a second builder that has the internet, and no role.
+// online makes a second builder, of the image made on the first one, that has the
+// internet and no role; and stops it.
 func (h *house) online(world netip.AddrPort) {
 	h.t.Helper()
 	out, err := h.app.CreateImageBuilder(h.t.Context(), &appstream.CreateImageBuilderInput{
-		Name: aws.String("online"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), EnableDefaultInternetAccess: aws.Bool(true),
+		Name: aws.String("online"), ImageName: aws.String("made"), InstanceType: aws.String("GeneralPurpose.m7i.large"), EnableDefaultInternetAccess: aws.Bool(true),
 	})
 	h.ok(err)
 	name := []string{*out.ImageBuilder.Name}
@@ -221,6 +222,14 @@ func (h *house) online(world netip.AddrPort) {
 	if got, status := h.fetch(b.Machine, h.Endpoint); status == 0 {
 		h.t.Errorf("this host's loopback can be reached: %s", got)
 	}
-	_, err = h.app.DeleteImageBuilder(h.t.Context(), &appstream.DeleteImageBuilderInput{Name: &name[0]})
+	if got, _ := h.inside(b.Machine, "cat /disk/made-by-hand"); got != "made by hand" {
+		h.t.Errorf("what was made by hand is %q", got)
+	}
+	_, err = h.app.StopImageBuilder(h.t.Context(), &appstream.StopImageBuilderInput{Name: &name[0]})
 	h.ok(err)
+	rig.Until(h.t, bootLimit, "the second builder is stopped", func() (bool, error) {
+		out, err := h.app.DescribeImageBuilders(h.t.Context(), &appstream.DescribeImageBuildersInput{Names: name})
+		return err == nil && out.ImageBuilders[0].State == types.ImageBuilderStateStopped, err
+	})
+	h.delete(name[0])
 }

@@ -193,6 +193,7 @@ type Builder struct {
 	VolumeGiB    int64     `json:"volume_gib"`
 	Machine      string    `json:"machine"`           // its id, as in GET /machines
 	Address      string    `json:"address,omitempty"` // its guest's, with the length of its subnet
+	Tool         string    `json:"tool,omitempty"`    // version of the guest tool that greeted last
 	Evidence     Evidence  `json:"evidence"`
 	Job          *Job      `json:"job,omitempty"`
 	Created      time.Time `json:"created,omitzero"`
