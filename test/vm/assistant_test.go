@@ -52,4 +52,3 @@ func (h *house) grown(machine string) (gib int) {
 	}
 	return kib >> 20
 }
-
