@@ -216,14 +216,12 @@ func (j *job) begin() (unlock func(), err error) {
 
 // run writes, compares and publishes.
 func (j *job) run(ctx context.Context) (Result, error) {
-	made, source, err := j.write(ctx)
+	made, err := j.write(ctx)
 	if err != nil {
 		return Result{}, wrap(err, "The disk could not be converted.")
 	}
-	if !j.o.Digest.IsZero() {
-		source = j.o.Digest
-	}
-	if source, err = j.verify(ctx, made, source); err != nil {
+	source, err := j.verify(ctx, made, j.o.Digest)
+	if err != nil {
 		return Result{}, err
 	}
 	n, err := j.publish(made)
@@ -234,18 +232,15 @@ func (j *job) run(ctx context.Context) (Result, error) {
 	return Result{Format: j.o.Format, VirtualSize: j.size, FileBytes: n, Digest: source}, nil
 }
 
-// write makes the file in the directory of the conversion. source is its digest
-// where writing tells it.
-func (j *job) write(ctx context.Context) (made string, source disk.Digest, err error) {
+// write makes the file in the directory of the conversion.
+func (j *job) write(ctx context.Context) (made string, err error) {
 	switch j.o.Format {
 	case gate.Raw:
 		return j.copyRaw(ctx)
 	case gate.OVA:
-		made, err = j.pack(ctx)
-	default:
-		made, err = j.qemuImg(ctx, j.o.Format)
+		return j.pack(ctx)
 	}
-	return made, source, err
+	return j.qemuImg(ctx, j.o.Format)
 }
 
 func (j *job) publish(made string) (int64, error) {
