@@ -11,10 +11,10 @@ export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build web guesttools guest demo test check bench soak fuzz judge generate clean
+.PHONY: help build web guesttools guest guest-desktop demo test check bench soak fuzz judge generate clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 build: guesttools ## build the one static binary, bin/slipway, with the guest tools, and its pages where npm is there
 	@mkdir -p bin
@@ -33,6 +33,10 @@ guesttools:
 guest: ## make the sample guest disk; its path is the last line
 	@tools/setup.sh guest
 	@tools/guest/build.sh .cache/guest/disks linux
+
+guest-desktop: ## make the graphical sample guest disk; its path is the last line
+	@tools/setup.sh guest
+	@tools/guest/build.sh .cache/guest/disks desktop
 
 demo: ## install what is missing, build, and run the main job from import to export
 	@tools/setup.sh run guest web

@@ -69,6 +69,11 @@ acpid -c /etc/acpi -l /run/acpid.log -p /run/acpid.pid -a /etc/acpid.conf -M /et
 until_ok 100 agent_port
 [ -n "$port" ] && qemu-ga -m virtio-serial -p "$port" -t /run -f /run/qga.pid -d && echo "slipway-guest agent started" > /dev/ttyS0
 tools &
+if [ -x /disk/usr/sbin/desktop-start ]; then
+  mkdir -p /dev/pts /dev/shm; mount -t devpts p /dev/pts; mount -t tmpfs s /dev/shm
+  for d in dev dev/pts dev/shm proc sys run; do mount --bind /$d /disk/$d; done
+  chroot /disk /usr/sbin/desktop-start >/dev/ttyS0 2>&1 &
+fi
 while :; do
   # A shell on the screen, so that whoever looks through the display can type.
   setsid sh -c 'exec sh -i </dev/tty1 >/dev/tty1 2>&1'

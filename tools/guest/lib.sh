@@ -71,6 +71,32 @@ debs() {
   [ -s "$modules/modules.dep" ] || die "depmod gave nothing"
 }
 
+# desktop_debs fetches the packages of the graphical guest with all they need,
+# once, as for a system that has none.
+desktop_debs() {
+  local dir=$cache/desktop
+  if [ ! -f "$dir/complete" ]; then
+    need apt-get apt
+    echo "downloading the desktop's packages" >&2
+    rm -rf "$dir"; mkdir -p "$dir/partial"; : > "$dir/status"
+    apt-get -q -y -o Dir::State::status="$dir/status" -o Dir::Cache::archives="$dir/" -o APT::Sandbox::User=root -o APT::Install-Recommends=false \
+      install --download-only xserver-xorg-core xserver-xorg-video-fbdev xserver-xorg-input-evdev x11-xkb-utils icewm xterm x11-apps \
+      xfonts-base fonts-dejavu-core bash >&2 || die "the download failed; run apt-get update or look at the network"
+    touch "$dir/complete"
+  fi
+  # shellcheck disable=SC2034 # for build.sh
+  desktop_key=$(cd "$dir" && printf '%s\n' *.deb | sha256sum | cut -c1-16)
+}
+
+# module_order NAME… prints the files of modules in the order to load them in.
+module_order() {
+  local m line
+  for m in "$@"; do
+    line=$(grep -E "(^|/)${m//[-_]/[-_]}\.ko[^/]*:" "$modules/modules.dep" | head -n 1) || true
+    [ -n "$line" ] && echo "$line" | tr -d : | tr ' ' '\n' | grep . | tac
+  done | awk '!seen[$0]++'
+}
+
 # module_files NAME… prints the files of the modules and of all they need,
 # relative to $modules; what the kernel has built in is left out.
 module_files() {
