@@ -66,6 +66,7 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("GET", "/amis/{id}/inspection", "GetInspection", h.inspection)
 	route("GET", "/image-builders", "ListImageBuilders", h.builders)
 	route("GET", "/image-builders/{name}", "GetImageBuilder", h.builder)
+	route("POST", "/image-builders/{name}/images", "CreateImage", h.newImage)
 	route("GET", "/audit", "ReadAudit", h.audit)
 	route("GET", "/quotas", "ListQuotas", h.quotas)
 	route("POST", "/quotas", "SetQuota", h.setQuota)

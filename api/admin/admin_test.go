@@ -45,6 +45,10 @@ func (s *source) CancelJob(_ context.Context, id, why string) (adminapi.Job, err
 }
 func (s *source) Builders(context.Context) ([]adminapi.Builder, error) { return nil, s.err }
 
+func (*source) NewImage(context.Context, string, adminapi.NewImageRequest) (adminapi.Image, error) {
+	return adminapi.Image{}, nil
+}
+
 func (s *source) Builder(_ context.Context, name string) (adminapi.Builder, error) {
 	return adminapi.Builder{Name: name}, s.err
 }

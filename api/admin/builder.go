@@ -13,6 +13,7 @@ import (
 type Builders interface {
 	Builders(ctx context.Context) ([]adminapi.Builder, error)
 	Builder(ctx context.Context, name string) (adminapi.Builder, error)
+	NewImage(ctx context.Context, builder string, in adminapi.NewImageRequest) (adminapi.Image, error)
 }
 
 func (h *handler) builders(r *http.Request) (any, error) {
@@ -22,6 +23,30 @@ func (h *handler) builders(r *http.Request) (any, error) {
 
 func (h *handler) builder(r *http.Request) (any, error) {
 	return h.src.Builder(r.Context(), r.PathValue("name"))
+}
+
+func (h *handler) newImage(r *http.Request) (any, error) {
+	var in adminapi.NewImageRequest
+	if err := body(r, &in); err != nil {
+		return nil, err
+	}
+	return h.src.NewImage(r.Context(), r.PathValue("name"), in)
+}
+
+// NewImage begins to make an image of a running builder.
+func (o Operator) NewImage(ctx context.Context, builder string, in adminapi.NewImageRequest) (adminapi.Image, error) {
+	c, err := caller(ctx)
+	if err != nil {
+		return adminapi.Image{}, err
+	}
+	img, err := o.Service.CreateImageFromBuilder(ctx, c, service.NewImage{
+		Builder: builder, Name: in.Name, DisplayName: in.DisplayName, Description: in.Description, DynamicCatalog: in.DynamicCatalog,
+		LatestAgent: in.LatestAgent, Tags: in.Tags, DryRun: in.DryRun,
+	})
+	if err != nil {
+		return adminapi.Image{}, err
+	}
+	return image(img), nil
 }
 
 func (o Operator) Builders(ctx context.Context) ([]adminapi.Builder, error) {

@@ -64,6 +64,20 @@ func TestServerDiesUnderBuilders(t *testing.T) {
 	_, err = app.StartImageBuilder(t.Context(), &appstream.StartImageBuilderInput{Name: name})
 	die(err)
 	becomes("RUNNING")
+	// An image of it: from outside, and its machine is off when the server dies.
+	s.Must("builder", "create-image", "b", "made", "--display-name", "Made", "--dry-run")
+	s.Must("builder", "create-image", "b", "made", "--display-name", "Made")
+	die(nil)
+	becomes("STOPPED")
+	out, err := app.DescribeImages(t.Context(), &appstream.DescribeImagesInput{Names: []string{"made"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if img := out.Images[0]; img.State != types.ImageStateAvailable || aws.ToString(img.ImageBuilderName) != "b" || aws.ToString(img.BaseImageArn) != "arn:aws:appstream:us-east-1::image/AppStream-Base" {
+		t.Errorf("made: %+v, %+v", img, img.StateChangeReason)
+	}
+	_, err = app.DeleteImage(t.Context(), &appstream.DeleteImageInput{Name: aws.String("made")})
+	die(err)
 	_, err = app.DeleteImageBuilder(t.Context(), &appstream.DeleteImageBuilderInput{Name: name})
 	die(err)
 	rig.Until(t, limit, "the builder is gone", func() (bool, error) {

@@ -199,6 +199,18 @@ type Builder struct {
 	Created      time.Time `json:"created,omitzero"`
 }
 
+// NewImageRequest is the body of POST /image-builders/{name}/images, which is the
+// Image Assistant's create-image from outside; the answer is the Image.
+type NewImageRequest struct {
+	Name           string            `json:"name"`
+	DisplayName    string            `json:"display_name,omitempty"`
+	Description    string            `json:"description,omitempty"`
+	DynamicCatalog bool              `json:"dynamic_catalog,omitempty"`
+	LatestAgent    bool              `json:"latest_agent,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty"`
+	DryRun         bool              `json:"dry_run,omitempty"`
+}
+
 // Audit answers GET /audit?limit=&event=&user=&errors=1&since=, newest first.
 // A record has CloudTrail's form.
 type Audit struct {
