@@ -44,6 +44,10 @@ type Builder struct {
 	Catalog []Application `json:",omitempty"`
 	Tool    string        `json:",omitempty"`
 
+	// Updates is the image that the service makes with it; "" for a builder of
+	// somebody's.
+	Updates string `json:",omitempty"`
+
 	// Machine names its machine, overlay and state directory; no other builder
 	// ever has the same, also not one of the same name.
 	Machine string

@@ -121,3 +121,16 @@ func ManagedPolicyID(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return IDs{Rand: bytes.NewReader(sum[:])}.PolicyID()
 }
+
+// Digits mints n decimal digits.
+func (g IDs) Digits(n int) string {
+	var s strings.Builder
+	for s.Len() < n {
+		for _, b := range g.bytes(n) {
+			if b < 250 && s.Len() < n { // 250 is a multiple of ten: every digit is as likely
+				s.WriteByte('0' + b%10)
+			}
+		}
+	}
+	return s.String()
+}

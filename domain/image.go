@@ -25,6 +25,10 @@ type Image struct {
 	BaseImage   string `json:",omitempty"` // ARN of what that builder was made from
 	// Software is the licence-included software that is installed on it.
 	Software []string `json:",omitempty"`
+	// Updater names the service's own image builder while the image is being made
+	// by an update. Check is what the guest last answered about its updates.
+	Updater string       `json:",omitempty"`
+	Check   *UpdateCheck `json:",omitempty"`
 	// DynamicCatalog lets programs of an instance change what users may start.
 	DynamicCatalog bool `json:",omitempty"`
 	RoleARN        string
@@ -132,20 +136,22 @@ const (
 	ImageBroke       Event = "failed"
 	ImageAskDelete   Event = "ask-delete"
 	ImageCopyBegun   Event = "copy-begun"
+	ImageUpdateBegun Event = "update-begun"
 	ImageDiskLost    Event = "disk-lost"
 )
 
 // ImageMachine is the life of an image. One made on an image builder is PENDING
-// until it is AVAILABLE (developer guide, image builders). The order of IMPORTING and
+// until it is AVAILABLE (developer guide, image builders), one made by an update
+// CREATING from when its builder works. The order of IMPORTING and
 // VALIDATING is ours (AWS documents the words, not the order); deletion is
 // refused until the work on an image has ended. An image whose sealed disk was
 // found damaged or missing fails.
 var ImageMachine = &Machine{
 	Kind:    KindImage,
 	Initial: ImagePending,
-	States:  []State{ImagePending, ImageCopying, ImageImporting, ImageValidating, ImageAvailable, ImageFailed, ImageDeleting},
+	States:  []State{ImagePending, ImageCopying, ImageCreating, ImageImporting, ImageValidating, ImageAvailable, ImageFailed, ImageDeleting},
 	Final:   []State{ImageDeleting},
-	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageCopyBegun, ImageReady, ImageBroke, ImageAskDelete, ImageDiskLost},
+	Events:  []Event{ImageImportBegun, ImageBootBegun, ImageCopyBegun, ImageUpdateBegun, ImageReady, ImageBroke, ImageAskDelete, ImageDiskLost},
 	Rules: []Rule{
 		{ImagePending, ImageReady, Accept, ImageAvailable},
 		{ImagePending, ImageImportBegun, Accept, ImageImporting},
@@ -154,6 +160,10 @@ var ImageMachine = &Machine{
 		{ImageValidating, ImageBootBegun, Ignore, ""},
 		{ImagePending, ImageCopyBegun, Accept, ImageCopying},
 		{ImageCopying, ImageCopyBegun, Ignore, ""},
+		{ImagePending, ImageUpdateBegun, Accept, ImageCreating},
+		{ImageCreating, ImageUpdateBegun, Ignore, ""},
+		{ImageCreating, ImageReady, Accept, ImageAvailable},
+		{ImageCreating, ImageBroke, Accept, ImageFailed},
 		{ImageCopying, ImageReady, Accept, ImageAvailable},
 		{ImageImporting, ImageReady, Accept, ImageAvailable},
 		{ImageValidating, ImageReady, Accept, ImageAvailable},

@@ -90,4 +90,7 @@ const (
 	FlowBuilderStop   = "builder-stop"
 	FlowBuilderDelete = "builder-delete"
 	FlowBuilderDeploy = "builder-deploy"
+
+	FlowImageUpdate = "image-update"
+	FlowImageCheck  = "image-check"
 )

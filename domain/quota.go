@@ -13,6 +13,7 @@ type Quota struct {
 const (
 	QuotaImages        = "appstream/images"
 	QuotaImageCopies   = "appstream/image-copies"
+	QuotaImageUpdates  = "appstream/image-updates"
 	QuotaImageShares   = "appstream/image-shares"
 	QuotaBuilders      = "appstream/image-builders"
 	QuotaAMIs          = "ec2/amis"
@@ -33,6 +34,7 @@ var Quotas = []Quota{
 	{QuotaImages, "Images per Region", "", 10, true},
 	{QuotaBuilders, "Image builders per Region", "", 10, true},
 	{QuotaImageCopies, "Concurrent image copies per destination Region", "", 2, false},
+	{QuotaImageUpdates, "Concurrent image updates per Region", "", 5, false},
 	{QuotaImageShares, "Accounts an image is shared with", "", 100, false},
 	{QuotaSnapshots, "Snapshots per Region", "L-309BACF6", 100000, true},
 	{QuotaImportImages, "Concurrent ImportImage tasks", "", 20, true},

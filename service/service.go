@@ -8,6 +8,7 @@ package service
 
 import (
 	"context"
+	"time"
 
 	"slipway/disk/rules"
 	"slipway/domain"
@@ -45,6 +46,8 @@ type Config struct {
 	Instances *domain.Catalogue
 	// Installers is the software that the operator provides; nil: none.
 	Installers *domain.Installers
+	// AskPatience is how long a request waits for a guest's answer; 0: 50 seconds.
+	AskPatience time.Duration
 }
 
 // Blocks is the block data behind EBS snapshots: uploads that take blocks of

@@ -95,28 +95,9 @@ func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 	if err != nil {
 		return err
 	}
-	spec := compute.Spec{
-		ID: s.Machine, CPUs: b.CPUs, MemoryMB: b.MemoryMiB, TPM: w.Driver.Features().TPM, StateDir: w.boardDir(s.Machine), CD: w.ToolsCD,
-		Disk:   compute.Disk{Chain: []compute.File{{Path: s.Overlay, Format: "qcow2"}}},
-		Labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
-	}
-	if p, err := netip.ParsePrefix(b.Address); err == nil {
-		// The service is for those who can sign: with a role's credentials, or with
-		// others that whoever works in it may bring along.
-		spec.Network = compute.Network{Address: p, MAC: b.MAC(), Hostname: domain.Hostname(p.Addr()), Internet: b.Internet, Metadata: true, Service: b.Internet || b.RoleARN != ""}
-	}
-	if b.Disk != "" {
-		if spec.Bus, spec.NIC, err = w.hardware(ctx, b.Disk); err != nil {
-			return err
-		}
-		base, err := baseOf(b)
-		if err != nil {
-			return err
-		}
-		spec.Disk.Chain = append(spec.Disk.Chain, compute.File{Path: w.Disks.Path(base), Format: "raw"})
-	}
-	if f := b.Tags["slipway:fault"]; f != "" {
-		spec.Labels["fault"] = f // heeded by the fake driver alone
+	spec, err := w.builderSpec(ctx, b, s.Overlay)
+	if err != nil {
+		return err
 	}
 	r.Progress(0, 0, "waiting for room to boot a guest")
 	if err := w.Slots.Take(ctx, s.Machine); err != nil {
@@ -129,6 +110,34 @@ func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 	f := w.Driver.Features()
 	machine := fmt.Sprintf("%d vCPU, %d MiB, disk of %d GiB, %s/%s", spec.CPUs, spec.MemoryMB, b.VolumeGiB, f.Name, f.Accel)
 	return w.editBuilder(ctx, b.Key, s.Machine, func(_ store.Tx, b *domain.Builder) { b.Evidence.Machine = machine })
+}
+
+// builderSpec is the machine of a builder.
+func (w *World) builderSpec(ctx context.Context, b *domain.Builder, overlay string) (spec compute.Spec, err error) {
+	spec = compute.Spec{
+		ID: b.Machine, CPUs: b.CPUs, MemoryMB: b.MemoryMiB, TPM: w.Driver.Features().TPM, StateDir: w.boardDir(b.Machine), CD: w.ToolsCD,
+		Disk:   compute.Disk{Chain: []compute.File{{Path: overlay, Format: "qcow2"}}},
+		Labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
+	}
+	if p, err := netip.ParsePrefix(b.Address); err == nil {
+		// The service is for those who can sign: with a role's credentials, or with
+		// others that whoever works in it may bring along.
+		spec.Network = compute.Network{Address: p, MAC: b.MAC(), Hostname: domain.Hostname(p.Addr()), Internet: b.Internet, Metadata: true, Service: b.Internet || b.RoleARN != ""}
+	}
+	if b.Disk != "" {
+		if spec.Bus, spec.NIC, err = w.hardware(ctx, b.Disk); err != nil {
+			return spec, err
+		}
+		base, err := baseOf(b)
+		if err != nil {
+			return spec, err
+		}
+		spec.Disk.Chain = append(spec.Disk.Chain, compute.File{Path: w.Disks.Path(base), Format: "raw"})
+	}
+	if f := b.Tags["slipway:fault"]; f != "" {
+		spec.Labels["fault"] = f // heeded by the fake driver alone
+	}
+	return spec, nil
 }
 
 // hardware chooses the bus and the card that the guest has drivers for. A disk

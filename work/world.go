@@ -42,6 +42,9 @@ type World struct {
 	Instances *domain.Catalogue
 	// Installers is the software that the operator provides; nil: none.
 	Installers *domain.Installers
+	// Updaters are the ways to update guests, first fit first; nil means those that
+	// are known.
+	Updaters []domain.Updater
 	// sealing is held shared while a disk is sealed and recorded, and alone
 	// while unused disks are removed: between the two a disk has no user.
 	sealing sync.RWMutex
@@ -97,7 +100,7 @@ func (l BootLimits) filled(accel string) BootLimits {
 // Flows is every workflow.
 func (w *World) Flows() []Workflow {
 	return []Workflow{w.snapshotSeal(), w.imageImport(), w.imageDelete(), w.imageExport(), w.imageCopy(), w.importDisk(), w.exportDisk(),
-		w.builderStart(), w.builderStop(), w.builderDelete(), w.builderImage(), w.builderDeploy()}
+		w.builderStart(), w.builderStop(), w.builderDelete(), w.builderImage(), w.builderDeploy(), w.imageUpdate(), w.imageCheck()}
 }
 
 // evidenceDir is where an image's screenshots and logs are kept.

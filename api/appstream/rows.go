@@ -25,6 +25,7 @@ func Rows(s *service.Service) []convert.Row {
 		convert.On(aws.OpDescribeImagePermissions, a.describeImagePermissions, func(c domain.Caller, in *aws.DescribeImagePermissionsRequest) []string {
 			return []string{imageARN(c, convert.Val(in.Name))}
 		}),
+		convert.On(aws.OpCreateUpdatedImage, a.createUpdatedImage, nil),
 		convert.On(aws.OpUpdateImagePermissions, a.updateImagePermissions, func(c domain.Caller, in *aws.UpdateImagePermissionsRequest) []string {
 			return []string{imageARN(c, convert.Val(in.Name))}
 		}),

@@ -46,6 +46,24 @@ func installers(c ServeConfig) (*domain.Installers, error) {
 	return out, nil
 }
 
+// updaters are the ways to update guests: the operator's before those that are
+// known.
+func updaters(c ServeConfig) ([]domain.Updater, error) {
+	if c.UpdateCommands == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.UpdateCommands)
+	if err != nil {
+		return nil, fmt.Errorf("read --update-commands: %w", err)
+	}
+	defer f.Close()
+	own, err := domain.ReadUpdaters(f)
+	if err != nil {
+		return nil, fmt.Errorf("--update-commands %s: %w", c.UpdateCommands, err)
+	}
+	return append(own, domain.Updaters()...), nil
+}
+
 // syncCatalogue reads --public-images. Without the flag the catalogue stays as
 // the last start left it.
 func syncCatalogue(ctx context.Context, c ServeConfig, svc *service.Service) error {

@@ -33,6 +33,7 @@ type ServeConfig struct {
 	ImportRules    string        // "aws" or "open"
 	DevCredentials bool          // any access key is the default account, unverified
 	Software       string        // directory with installers and their manifest; "" for none
+	UpdateCommands string        // JSON file with ways to update guests; "" for none
 	InstanceTypes  string        // JSON file that changes instance types' sizes; "" for the published ones
 	PublicImages   string        // JSON file with public base images; "" leaves the catalogue as it is
 	ImportDir      string        // whose files ImportImage may read and ExportImage may write; "" for none
@@ -202,6 +203,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			c.transferFlags(fs)
 			fs.StringVar(&c.InstanceTypes, "instance-types", "", "make instance types smaller or larger, as this JSON `file` says (docs/INSTANCE-TYPES.md)")
 			fs.StringVar(&c.Software, "software", "", "install licence-included software with what the manifest.json in this `dir`ectory names (docs/SOFTWARE.md)")
+			fs.StringVar(&c.UpdateCommands, "update-commands", "", "try the ways to update guests in this JSON `file` before those that are known (docs/UPDATES.md)")
 			fs.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
 			fs.StringVar(&c.TLSKey, "tls-key", "", "the certificate's key, a PEM `file`")
 			fs.BoolVar(&c.TLSSelfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made in the data directory; slipway env tells clients to trust it")

@@ -47,6 +47,10 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 	if err != nil {
 		return nil, err
 	}
+	updates, err := updaters(c)
+	if err != nil {
+		return nil, err
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
@@ -67,7 +71,7 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 		ImportDir: c.ImportDir, Objects: objects, Convert: &convert.Converter{Warn: func(text string) { log.Warn(text) }},
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
-		Instances: types, Installers: software,
+		Instances: types, Installers: software, Updaters: updates,
 		Inspect: func(ctx context.Context, path string) (facts.Facts, error) { return inspect.Inspect(ctx, exe, path) },
 		Apps: func(ctx context.Context, path string, apps []facts.App) ([]facts.AppSeen, error) {
 			return inspect.Apps(ctx, exe, path, apps)
