@@ -3,8 +3,10 @@ package work
 import (
 	"context"
 	"net/netip"
+	"os"
 
 	"slipway/domain"
+	"slipway/fault"
 	"slipway/guest"
 	"slipway/store"
 )
@@ -80,6 +82,9 @@ func (w *World) checkDrop(ctx context.Context, r *Run, _ *checkState) error {
 		return err
 	}
 	w.Slots.Release(machine)
+	if err := os.RemoveAll(w.builderDir(machine)); err != nil {
+		return fault.Wrap(fault.Internal, err, "What was seen of the guest could not be removed.")
+	}
 	return w.Disks.RemoveOverlay(ctx, machine)
 }
 
@@ -91,6 +96,15 @@ func (w *World) checkAsk(ctx context.Context, r *Run, s *checkState) error {
 	if err := w.checkUp(ctx, r, w.asked(img, s.Machine)); err != nil { // again, when the machine was lost since
 		return err
 	}
+	none := func(context.Context, func(*domain.Evidence)) error { return nil } // nobody looks at it
+	err = w.climb(ctx, r, s.Machine, ladder{
+		rungs: []domain.Rung{{Name: rungHandedOver, Needed: true}}, retry: "ask again", dir: w.builderDir(s.Machine), edit: none,
+		load: func(context.Context) (domain.Evidence, error) { return domain.Evidence{}, nil },
+	})
+	if err != nil {
+		return err
+	}
+	w.Slots.Release(s.Machine)
 	r.Progress(0, 0, "waiting for the guest tool")
 	return w.talk(ctx, s.Machine, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
 		u, err := w.updates(ctx, o, tool)

@@ -101,7 +101,7 @@ func TestImageCheckSurvives(t *testing.T) {
 	})
 }
 
-// guest answers lines by their words: what the tests below make of a guest.
+// script answers lines by their words: what the tests below make of a guest.
 type script struct {
 	mu      sync.Mutex
 	pending []string // what each asking prints; the last one again and again
@@ -126,26 +126,29 @@ func (s *script) shell(_, line string) (int, string) {
 // TestImageUpdates has one row per way that an update ends.
 func TestImageUpdates(t *testing.T) {
 	for name, c := range map[string]struct {
-		guest   script
+		guest   *script
 		change  func(*domain.Builder)
 		updates int // how often updates were installed
 		words   string
 	}{
-		"one round":          {guest: script{pending: []string{"a\nb\n", ""}, exit: map[string]int{"reboot": 1}}, updates: 1},
-		"two rounds":         {guest: script{pending: []string{"a\n", "b\n", ""}, exit: map[string]int{"reboot": 0}}, updates: 2},
-		"nothing to do":      {guest: script{pending: []string{""}}},
-		"new ones meanwhile": {guest: script{pending: []string{"a\n", "", "c\n"}, exit: map[string]int{"reboot": 1}}, updates: 1},
-		"did not last":       {guest: script{pending: []string{"a\n", "", "a\n"}, exit: map[string]int{"reboot": 1}}, updates: 1, words: "did not last: after a restart there is still pending a."},
-		"never done":         {guest: script{pending: []string{"a\n"}, exit: map[string]int{"reboot": 1}}, updates: 4, words: "still some pending: a."},
-		"the update fails":   {guest: script{pending: []string{"a\n"}, exit: map[string]int{"update": 100}}, updates: 1, words: "ended badly (test): exit code 100"},
-		"cannot say":         {guest: script{pending: []string{"no net\n"}, exit: map[string]int{"pending": 2}}, words: "could not say what is pending (test): exit code 2, output: no net."},
-		"no way":             {guest: script{exit: map[string]int{"applies": 1}}, words: "No way to update this guest, whose system is fake, is known."},
+		"one round":          {guest: &script{pending: []string{"a\nb\n", ""}, exit: map[string]int{"reboot": 1}}, updates: 1},
+		"two rounds":         {guest: &script{pending: []string{"a\n", "b\n", ""}, exit: map[string]int{"reboot": 0}}, updates: 2},
+		"nothing to do":      {guest: &script{pending: []string{""}}},
+		"new ones meanwhile": {guest: &script{pending: []string{"a\n", "", "c\n"}, exit: map[string]int{"reboot": 1}}, updates: 1},
+		"did not last":       {guest: &script{pending: []string{"a\n", "", "a\n"}, exit: map[string]int{"reboot": 1}}, updates: 1, words: "did not last: after a restart there is still pending a."},
+		"never done":         {guest: &script{pending: []string{"a\n"}, exit: map[string]int{"reboot": 1}}, updates: 4, words: "still some pending: a."},
+		"the update fails":   {guest: &script{pending: []string{"a\n"}, exit: map[string]int{"update": 100}}, updates: 1, words: "ended badly (test): exit code 100"},
+		"cannot say":         {guest: &script{pending: []string{"no net\n"}, exit: map[string]int{"pending": 2}}, words: "could not say what is pending (test): exit code 2, output: no net."},
+		"no way":             {guest: &script{exit: map[string]int{"applies": 1}}, words: "No way to update this guest, whose system is fake, is known."},
 		"no tool":            {change: func(b *domain.Builder) { b.Tags = domain.Tags{"slipway:fault": "agent"} }, words: "The guest tool does not answer."},
 		"does not boot":      {change: func(b *domain.Builder) { b.Tags = domain.Tags{"slipway:fault": "boot"} }, words: "No operating system took over"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.world.Updaters = []domain.Updater{{Name: "test", System: domain.SystemFake, Applies: "applies", Pending: "pending", Update: "update", Reboot: "reboot"}}
+			if c.guest == nil {
+				c.guest = &script{}
+			}
 			r.tools.Shell = c.guest.shell
 			if c.change != nil {
 				r.world.Boot.Tool, r.world.Boot.Stall = 50*time.Millisecond, 100*time.Millisecond

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"slipway/compute"
 	"slipway/fault"
@@ -80,14 +81,14 @@ func (d *Driver) Agent(ctx context.Context, id string) (compute.GuestInfo, error
 	return compute.GuestInfo{OSID: "debian", Name: "Debian GNU/Linux", Version: "12", Kernel: "6.1.0-fake"}, nil
 }
 
-// Channel implements compute.Driver. Nothing answers before the machine is up.
+// Channel implements compute.Driver. What is said before the machine is up waits.
 func (d *Driver) Channel(ctx context.Context, id string) (net.Conn, error) {
 	m, err := d.running(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	ours, theirs := net.Pipe()
-	if d.o.Guest == nil || d.look(m) != up || m.Spec.Labels[LabelFault] == "agent" {
+	if d.o.Guest == nil || m.Spec.Labels[LabelFault] == "agent" {
 		go func() { // ends when the caller closes its end
 			_, _ = io.Copy(io.Discard, ours)
 			_ = ours.Close()
@@ -96,9 +97,26 @@ func (d *Driver) Channel(ctx context.Context, id string) (net.Conn, error) {
 	}
 	go func() {
 		defer ours.Close()
-		d.o.Guest(id, ours)
+		if d.comesUp(id) {
+			d.o.Guest(id, ours)
+		}
 	}()
 	return theirs, nil
+}
+
+// comesUp waits until a machine is up; false when it ends before.
+func (d *Driver) comesUp(id string) bool {
+	t := time.NewTicker(10 * time.Millisecond)
+	defer t.Stop()
+	for ; ; <-t.C {
+		m, err := d.running(context.Background(), id)
+		if err != nil {
+			return false
+		}
+		if d.look(m) == up {
+			return true
+		}
+	}
 }
 
 // SerialLog implements compute.Driver.
