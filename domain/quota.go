@@ -16,6 +16,9 @@ const (
 	QuotaImageUpdates  = "appstream/image-updates"
 	QuotaImageShares   = "appstream/image-shares"
 	QuotaBuilders      = "appstream/image-builders"
+	QuotaFleets        = "appstream/fleets"
+	QuotaStacks        = "appstream/stacks"
+	QuotaInstances     = "appstream/fleet-instances-per-type"
 	QuotaAMIs          = "ec2/amis"
 	QuotaPublicAMIs    = "ec2/public-amis"
 	QuotaAMIShares     = "ec2/ami-shares"
@@ -33,6 +36,10 @@ const (
 var Quotas = []Quota{
 	{QuotaImages, "Images per Region", "", 10, true},
 	{QuotaBuilders, "Image builders per Region", "", 10, true},
+	{QuotaFleets, "Fleets per Region", "L-3FEADC0C", 10, true},
+	{QuotaStacks, "Stacks per Region", "L-A8B8B901", 10, true},
+	// AWS has one for each type, from 0 to 50; here one number holds for all.
+	{QuotaInstances, "Fleet instances of one type per Region", "", 50, true},
 	{QuotaImageCopies, "Concurrent image copies per destination Region", "", 2, false},
 	{QuotaImageUpdates, "Concurrent image updates per Region", "", 5, false},
 	{QuotaImageShares, "Accounts an image is shared with", "", 100, false},

@@ -58,6 +58,10 @@ var Machines = map[Kind]*Machine{
 	KindExport:   ExportMachine,
 	KindBuilder:  BuilderMachine,
 	KindSoftware: SoftwareMachine,
+	KindFleet:    FleetMachine,
+	KindSession:  SessionMachine,
+
+	KindFleetInstance: InstanceMachine,
 
 	KindImportImage:    taskMachine(KindImportImage),
 	KindImportSnapshot: taskMachine(KindImportSnapshot),

@@ -19,6 +19,8 @@ type TagKind struct {
 var TagKinds = []TagKind{
 	{KindImage, "appstream", "image", "", func() Tagged { return new(Image) }},
 	{KindBuilder, "appstream", "image-builder", "", func() Tagged { return new(Builder) }},
+	{KindFleet, "appstream", "fleet", "", func() Tagged { return new(Fleet) }},
+	{KindStack, "appstream", "stack", "", func() Tagged { return new(Stack) }},
 	{KindAMI, "ec2", "image", "ami-", func() Tagged { return new(AMI) }},
 	{KindSecurityGroup, "ec2", "security-group", "sg-", func() Tagged { return new(SecurityGroup) }},
 	{KindSnapshot, "ec2", "snapshot", "snap-", func() Tagged { return new(Snapshot) }},

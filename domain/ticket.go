@@ -21,7 +21,10 @@ type Ticket struct {
 	Purpose Purpose
 	Subject Key    // whose screen
 	Machine string // of a builder: the machine it had; no later one of its name
-	User    string // ARN of who asked for the address, or the id of the user it is for
+	// Session says what session the holder of an address gets; the ticket of its
+	// page names the session.
+	Session *SessionWish `json:",omitempty"`
+	User    string       // ARN of who asked for the address, or the id of the user it is for
 	// Page names, in the ticket of a page, the ticket it was opened with. It is ""
 	// in the ticket of an address.
 	Page string `json:",omitempty"`

@@ -136,33 +136,10 @@ func (s *Service) askBuilder(ctx context.Context, c domain.Caller, name string, 
 }
 
 // promise gives a builder's machine what its type has on this host, if the host
-// has it: the memory of all builders that hold a machine, this one included,
-// must fit. It is promised from now on.
+// has it. It is promised from now on.
 func (s *Service) promise(tx store.Tx, b *domain.Builder, t domain.InstanceType) error {
-	host := s.room()
-	b.CPUs, b.MemoryMiB = t.Fit(host)
-	if host.MemoryMiB == 0 {
-		return nil
-	}
-	all, err := store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder})
-	if err != nil {
-		return err
-	}
-	var taken int64
-	for _, o := range all {
-		if o.Key != b.Key && domain.HoldsMachine(o.State) {
-			taken += o.MemoryMiB
-		}
-	}
-	if free := host.MemoryMiB - taken; b.MemoryMiB > free || host.FreeMiB > 0 && b.MemoryMiB > host.FreeMiB {
-		if host.FreeMiB > 0 {
-			free = min(free, host.FreeMiB)
-		}
-		return fault.New(fault.NotAvailable, "There is not enough capacity for instance type %s: it takes %d MiB of memory here, and this host has %d MiB left for machines.",
-			t.Name, b.MemoryMiB, max(free, 0)).
-			WithHint("Stop an image builder, choose a smaller type, or make the types smaller with `slipway serve --instance-types FILE`.")
-	}
-	return nil
+	b.CPUs, b.MemoryMiB = t.Fit(s.room())
+	return s.fits(tx, t, 1, b.Key)
 }
 
 // checkAgent refuses versions of AppStream's agent that nobody could install.

@@ -53,7 +53,7 @@ func (s *Service) CreateBuilder(ctx context.Context, c domain.Caller, in Builder
 		if err := s.checkBuilderName(tx, b.Key); err != nil {
 			return err
 		}
-		img, err := builderImage(tx, c, in)
+		img, err := imageFor(tx, c, in.ImageName, in.ImageARN, "image builders", func(p domain.ImagePermission) bool { return p.Builder })
 		if err != nil {
 			return err
 		}
@@ -147,20 +147,20 @@ func (s *Service) checkBuilderName(tx store.Tx, key domain.Key) error {
 	return fault.New(fault.Exists, "The image builder %s already exists.", key.Name).WithHint("Choose another name, or delete that image builder first.")
 }
 
-// builderImage finds the image of a new builder: by name own and public ones,
-// by ARN also those that others share for image builders.
-func builderImage(tx store.Tx, c domain.Caller, in BuilderSpec) (img *domain.Image, err error) {
-	if in.ImageName != "" {
-		img, err = imageByName(tx, c, in.ImageName)
+// imageFor finds the image that a builder or fleet is to be made of: by name own
+// and public ones, by ARN also those that others share for that purpose.
+func imageFor(tx store.Tx, c domain.Caller, name, arn, purpose string, allows func(domain.ImagePermission) bool) (img *domain.Image, err error) {
+	if name != "" {
+		img, err = imageByName(tx, c, name)
 	} else {
-		img, err = imageByARN(tx, c, in.ImageARN)
+		img, err = imageByARN(tx, c, arn)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if img.Visibility == domain.VisibilityShared && !img.Shares[c.Account].Builder {
-		return nil, fault.New(fault.WrongState, "The image %s is not shared with account %s for image builders.", img.Key.Name, c.Account).
-			WithHint("Ask its owner to allow image builders.")
+	if img.Visibility == domain.VisibilityShared && !allows(img.Shares[c.Account]) {
+		return nil, fault.New(fault.WrongState, "The image %s is not shared with account %s for %s.", img.Key.Name, c.Account, purpose).
+			WithHint("Ask its owner to allow %s.", purpose)
 	}
 	return img, mustBeAvailable(img)
 }
@@ -169,35 +169,51 @@ func builderImage(tx store.Tx, c domain.Caller, in BuilderSpec) (img *domain.Ima
 // builder what it needs of it.
 func (s *Service) checkBuilderImage(img *domain.Image, t domain.InstanceType, b *domain.Builder) error {
 	if !s.instances().Runs(img.Type, img.Families, t) {
-		families := img.Families
-		if len(families) == 0 {
-			families = s.instances().Families(img.Type)
-		}
-		e := fault.New(fault.BadCombination, "%s", domain.FamilyMismatch(t, families))
-		if usable := s.instances().Usable(img.Type, img.Families); len(usable) > 0 {
-			e = e.WithHint("On %s: %s.", img.Key.Name, strings.Join(usable, ", "))
-		}
-		return e
+		return s.wrongFamily(img, t)
 	}
 	if err := s.checkAgent(b.AgentVersion, img.AgentVersion); err != nil {
 		return err
 	}
 	if img.Disk == "" && !s.room().Pretend {
-		return fault.New(fault.NotAvailable, "The image %s has no disk on this server: it is known by name only.", img.Key.Name).
-			WithHint("An operator gives it one with `slipway image publish %s --from-image IMAGE`, after taking the name out of the catalogue file.", img.Key.Name)
+		return noDisk(img)
 	}
 	if volume := b.VolumeGiB * gib; volume < img.DiskBytes {
 		return fault.New(fault.BadValue, "VolumeSizeInGb is %d: the disk of the image %s is larger, %d GiB.", b.VolumeGiB, img.Key.Name, (img.DiskBytes+gib-1)/gib)
 	}
-	b.Image, b.ImageARN, b.Platform = img.Key, domain.ImageARN(img.Key), img.Platform
-	if img.Visibility == domain.VisibilityPublic {
-		b.Image = domain.PublicImageKey(img.Key.Name) // what was found has the caller's Region
-	}
+	b.Image, b.ImageARN, b.Platform = imageKey(img), domain.ImageARN(img.Key), img.Platform
 	b.Disk, b.DiskBytes, b.Catalog = img.Disk, img.DiskBytes, img.Catalog
 	if b.AgentVersion == "" {
 		b.AgentVersion = img.AgentVersion
 	}
 	return nil
+}
+
+// imageKey is where an image that was found is kept: a public one was given the
+// caller's Region.
+func imageKey(img *domain.Image) domain.Key {
+	if img.Visibility == domain.VisibilityPublic {
+		return domain.PublicImageKey(img.Key.Name)
+	}
+	return img.Key
+}
+
+// noDisk is told of public images that no machine can be made of.
+func noDisk(img *domain.Image) error {
+	return fault.New(fault.NotAvailable, "The image %s has no disk on this server: it is known by name only.", img.Key.Name).
+		WithHint("An operator gives it one with `slipway image publish %s --from-image IMAGE`, after taking the name out of the catalogue file.", img.Key.Name)
+}
+
+// wrongFamily is told when an instance type does not run an image.
+func (s *Service) wrongFamily(img *domain.Image, t domain.InstanceType) error {
+	families := img.Families
+	if len(families) == 0 {
+		families = s.instances().Families(img.Type)
+	}
+	e := fault.New(fault.BadCombination, "%s", domain.FamilyMismatch(t, families))
+	if usable := s.instances().Usable(img.Type, img.Families); len(usable) > 0 {
+		e = e.WithHint("On %s: %s.", img.Key.Name, strings.Join(usable, ", "))
+	}
+	return e
 }
 
 // checkPlace wants a subnet and groups that exist, in one VPC.

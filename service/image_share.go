@@ -46,6 +46,11 @@ func (s *Service) ShareImage(ctx context.Context, c domain.Caller, name string, 
 			img.Shares = map[string]domain.ImagePermission{}
 		}
 		img.Shares[with.Account] = with.ImagePermission
+		if !with.Fleet {
+			if err := emptyFleets(tx, img, with.Account); err != nil {
+				return err
+			}
+		}
 		if err := tx.Refer(domain.AccountKey(with.Account), img.Key); err != nil {
 			return err
 		}
@@ -78,7 +83,31 @@ func unshareImage(tx store.Tx, img *domain.Image, account string) error {
 	if err := tx.Unrefer(domain.AccountKey(account), img.Key); err != nil {
 		return err
 	}
+	if err := emptyFleets(tx, img, account); err != nil {
+		return err
+	}
 	return tx.Put(img)
+}
+
+// emptyFleets makes the fleets of an account want no instances of an image that
+// the account may not use for fleets any more; sessions go on to their end
+// (developer guide, "Administer images").
+func emptyFleets(tx store.Tx, img *domain.Image, account string) error {
+	users, err := tx.Referrers(img.Key, domain.KindFleet)
+	for _, k := range users {
+		if err != nil || k.Account != account {
+			continue
+		}
+		f := new(domain.Fleet)
+		if err = tx.Get(k, f); err == nil {
+			f.Desired, f.DesiredSessions = 0, 0
+			err = tx.Put(f)
+		}
+		if err == nil {
+			err = tx.Append(domain.LogEntry{Key: k, Event: "image-unshared", From: f.State, To: f.State})
+		}
+	}
+	return err
 }
 
 // ImageShares lists whom an image of the caller's is shared with, in order of

@@ -29,6 +29,9 @@ type Screen struct {
 	Title   string // for people; any text
 	// Until is when looking ends; whoever looks then is told and cut off.
 	Until time.Time
+	// Session is what a page shows about a user's session; nil for a builder's
+	// screen. While its guest is being started there is no Machine.
+	Session *SessionNow
 }
 
 // issue writes a ticket and returns the address that is handed out; the ticket
@@ -76,7 +79,14 @@ func (s *Service) OpenAddress(ctx context.Context, token string) (scr *Screen, p
 		if t.Page != "" {
 			return badTicket()
 		}
-		if scr, err = screenOf(tx, t); err != nil {
+		subject := t.Subject
+		if t.Purpose == domain.ForSession {
+			x, err := s.openSession(tx, t)
+			if err != nil {
+				return err
+			}
+			subject = x.Key
+		} else if _, err = s.screenOf(tx, t); err != nil {
 			return err
 		}
 		n, err := tx.Count(store.Query{Kind: domain.KindTicket, Alias: t.Key.Name})
@@ -86,11 +96,11 @@ func (s *Service) OpenAddress(ctx context.Context, token string) (scr *Screen, p
 		if n >= domain.PagesPerTicket {
 			return fault.New(fault.Quota, "This address was opened %d times already.", n).WithHint("Ask for a new one.")
 		}
-		own := &domain.Ticket{Purpose: t.Purpose, Subject: t.Subject, Machine: t.Machine, User: t.User, Page: t.Key.Name}
+		own := &domain.Ticket{Purpose: t.Purpose, Subject: subject, Machine: t.Machine, User: t.User, Page: t.Key.Name}
 		if page, err = s.insertTicket(tx, own, domain.PageLife); err != nil {
 			return err
 		}
-		scr, err = screenOf(tx, own)
+		scr, err = s.screenOf(tx, own)
 		return err
 	})
 	if err != nil {
@@ -110,7 +120,7 @@ func (s *Service) Screen(ctx context.Context, page string) (scr *Screen, err err
 		if t.Page == "" {
 			return badTicket()
 		}
-		scr, err = screenOf(tx, t)
+		scr, err = s.screenOf(tx, t)
 		return err
 	})
 	return scr, err
@@ -146,10 +156,12 @@ func badTicket() error {
 }
 
 // screenOf finds what a ticket is for, as it is now.
-func screenOf(tx store.Tx, t *domain.Ticket) (*Screen, error) {
+func (s *Service) screenOf(tx store.Tx, t *domain.Ticket) (*Screen, error) {
 	switch t.Purpose {
 	case domain.ForBuilder:
 		return builderScreen(tx, t)
+	case domain.ForSession:
+		return s.sessionScreen(tx, t)
 	}
 	return nil, badTicket()
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"slipway/compute"
-	"slipway/disk"
 	"slipway/disk/rules"
 	"slipway/domain"
 	"slipway/fault"
@@ -63,7 +62,7 @@ func (w *World) startDisk(ctx context.Context, r *Run, s *builderState) error {
 	if err != nil {
 		return err
 	}
-	base, err := baseOf(b)
+	base, err := baseOf(b.Disk)
 	if err != nil {
 		return err
 	}
@@ -82,14 +81,6 @@ func (w *World) startDisk(ctx context.Context, r *Run, s *builderState) error {
 	return w.editBuilder(ctx, b.Key, s.Machine, func(_ store.Tx, b *domain.Builder) { b.Layered = true })
 }
 
-// baseOf is the sealed disk below a builder's layer; the zero digest is none.
-func baseOf(b *domain.Builder) (disk.Digest, error) {
-	if b.Disk == "" {
-		return disk.Digest{}, nil
-	}
-	return disk.ParseDigest(b.Disk)
-}
-
 func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 	b, err := w.builder(ctx, r, s)
 	if err != nil {
@@ -99,12 +90,7 @@ func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 	if err != nil {
 		return err
 	}
-	r.Progress(0, 0, "waiting for room to boot a guest")
-	if err := w.Slots.Take(ctx, s.Machine); err != nil {
-		return err
-	}
-	r.Progress(0, 0, "starting the guest")
-	if _, err := w.Driver.Start(ctx, spec); err != nil {
+	if err := w.launch(ctx, spec, func(note string) { r.Progress(0, 0, note) }); err != nil {
 		return err
 	}
 	f := w.Driver.Features()
@@ -113,31 +99,17 @@ func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 }
 
 // builderSpec is the machine of a builder.
-func (w *World) builderSpec(ctx context.Context, b *domain.Builder, overlay string) (spec compute.Spec, err error) {
-	spec = compute.Spec{
-		ID: b.Machine, CPUs: b.CPUs, MemoryMB: b.MemoryMiB, TPM: w.Driver.Features().TPM, StateDir: w.boardDir(b.Machine), CD: w.ToolsCD,
-		Disk:   compute.Disk{Chain: []compute.File{{Path: overlay, Format: "qcow2"}}},
-		Labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
+func (w *World) builderSpec(ctx context.Context, b *domain.Builder, overlay string) (compute.Spec, error) {
+	m := machine{
+		id: b.Machine, cpus: b.CPUs, memoryMiB: b.MemoryMiB, layer: overlay, disk: b.Disk, board: w.boardDir(b.Machine), cd: w.ToolsCD, tags: b.Tags,
+		labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
 	}
 	if p, err := netip.ParsePrefix(b.Address); err == nil {
 		// The service is for those who can sign: with a role's credentials, or with
 		// others that whoever works in it may bring along.
-		spec.Network = compute.Network{Address: p, MAC: b.MAC(), Hostname: domain.Hostname(p.Addr()), Internet: b.Internet, Metadata: true, Service: b.Internet || b.RoleARN != ""}
+		m.network = compute.Network{Address: p, MAC: b.MAC(), Hostname: domain.Hostname(p.Addr()), Internet: b.Internet, Metadata: true, Service: b.Internet || b.RoleARN != ""}
 	}
-	if b.Disk != "" {
-		if spec.Bus, spec.NIC, err = w.hardware(ctx, b.Disk); err != nil {
-			return spec, err
-		}
-		base, err := baseOf(b)
-		if err != nil {
-			return spec, err
-		}
-		spec.Disk.Chain = append(spec.Disk.Chain, compute.File{Path: w.Disks.Path(base), Format: "raw"})
-	}
-	if f := b.Tags["slipway:fault"]; f != "" {
-		spec.Labels["fault"] = f // heeded by the fake driver alone
-	}
-	return spec, nil
+	return w.spec(ctx, m)
 }
 
 // hardware chooses the bus and the card that the guest has drivers for. A disk
@@ -154,11 +126,7 @@ func (w *World) startDropMachine(ctx context.Context, _ *Run, s *builderState) e
 	if s.Machine == "" {
 		return nil
 	}
-	if err := w.Driver.Destroy(ctx, s.Machine); err != nil {
-		return err
-	}
-	w.Slots.Release(s.Machine)
-	return nil
+	return w.demolish(ctx, s.Machine)
 }
 
 // startClimb waits until an operating system runs and its screen can be

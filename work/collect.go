@@ -32,6 +32,9 @@ type Collector struct {
 	done   chan struct{}
 }
 
+// share is how much longer the collector rests than it looks.
+const share = 20
+
 // Start begins collecting and returns.
 func (c *Collector) Start(ctx context.Context) {
 	ctx, c.cancel = context.WithCancel(ctx)
@@ -58,10 +61,12 @@ func (c *Collector) run(ctx context.Context) {
 	}
 	for {
 		changed := c.World.Store.Changed()
+		began := c.World.Clock.Now()
 		if err := c.Collect(ctx); err != nil && ctx.Err() == nil {
 			c.Log.Warn("collecting what nobody uses", "error", err)
 		}
-		if !wait(ctx, every, changed) || !wait(ctx, lull, nil) {
+		// Where there is much, looking takes long: it gets a small part of the time.
+		if !wait(ctx, every, changed) || !wait(ctx, max(lull, share*c.World.Clock.Now().Sub(began)), nil) {
 			return
 		}
 	}
@@ -114,7 +119,7 @@ func (c *Collector) busy(ctx context.Context) (busy map[string]bool, err error) 
 }
 
 // busyMachines are the ids of machines, and their overlays, that jobs that have
-// not ended may use, and those of builders.
+// not ended may use, and those of all that has a machine.
 func busyMachines(tx store.Tx) (map[string]bool, error) {
 	busy := map[string]bool{}
 	jobs, err := tx.Jobs(store.JobQuery{Statuses: unfinished})
@@ -124,10 +129,13 @@ func busyMachines(tx store.Tx) (map[string]bool, error) {
 	for _, j := range jobs {
 		busy[machineOf(j.ID)] = true
 	}
-	builders, err := store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder})
-	for _, b := range builders {
-		busy[b.Machine] = true
-	}
+	err = store.EachHoused(tx, func(n domain.Housed) error {
+		busy[n.MachineName()] = true
+		if i, ok := n.(*domain.FleetInstance); ok && i.Disk == "" {
+			busy[emptyLayer(i)] = true
+		}
+		return nil
+	})
 	return busy, err
 }
 

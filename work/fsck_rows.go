@@ -41,6 +41,13 @@ func holders(tx store.Tx) (out []holder, err error) {
 	for _, n := range builders {
 		out = append(out, holder{n.Key, n.Disk, n.Disk != "" && n.State != domain.BuilderDeleting})
 	}
+	fleets, err := store.List[domain.Fleet](tx, store.Query{Kind: domain.KindFleet})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range fleets {
+		out = append(out, holder{n.Key, n.Disk, n.Disk != ""})
+	}
 	return out, nil
 }
 

@@ -54,7 +54,7 @@ func (w *World) checkBoot(ctx context.Context, r *Run, s *checkState) error {
 }
 
 func (w *World) checkUp(ctx context.Context, r *Run, b *domain.Builder) error {
-	base, err := baseOf(b)
+	base, err := baseOf(b.Disk)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (w *World) updateDisk(ctx context.Context, r *Run, s *updateState) error {
 	if err != nil {
 		return err
 	}
-	base, err := baseOf(b)
+	base, err := baseOf(b.Disk)
 	if err != nil {
 		return err
 	}

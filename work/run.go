@@ -44,6 +44,9 @@ func (r *Run) Cause() error {
 // goroutine, but not in a store transaction; only some of the calls are
 // written.
 func (r *Run) Progress(done, total int64, note string) {
+	if r.e == nil {
+		return // outside a job: nobody keeps it
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.e.opts.Clock.Now()

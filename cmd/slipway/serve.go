@@ -64,9 +64,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	defer collector.Stop()
 	keeper := startKeeper(ctx, c, world, log)
 	defer keeper.stop()
-	watcher := &work.Watcher{World: world, Log: log}
-	watcher.Start(ctx)
-	defer watcher.Stop()
+	defer watchMachines(ctx, world, log)()
 
 	trail, err := audit.Open(audit.Options{Dir: filepath.Join(c.DataDir, "audit"), Keep: c.AuditKeep, Now: time.Now, NewID: domain.RandomIDs.UUID, Log: log})
 	if err != nil {
@@ -89,7 +87,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	defer listener.Stop()
 	screens := newScreens(svc, world.Driver, log)
 	defer screens.Close()
-	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens))...)
+	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens), fleetGauges(st))...)
 	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail, Keeper: keeper}, figures, pictureHandler(c.DataDir, pictures), screens, st, log)
 	handler := newHandler(c, st, svc, own, after(trail, figures), log)
 	ln, err := listen(c)

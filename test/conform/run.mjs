@@ -90,15 +90,22 @@ export class Run {
     for (const line of this.script) {
       try {
         if (line.kind === 'let') this.values[line.name] = filled(line.value, this.values);
+        if (line.kind === 'open') await this.open(filled(line.value, this.values));
         if (line.kind === 'login') this.login(line.name, filled(line.id, this.values), filled(line.secret, this.values));
         if (line.kind === 'call') await this.call(line);
       } catch (e) {
-        throw new Error(`${line.at}: ${line.service}.${line.operation}: ${e.message}`, { cause: e });
+        throw new Error(`${line.at}: ${line.kind === 'call' ? `${line.service}.${line.operation}` : line.kind}: ${e.message}`, { cause: e });
       }
     }
     const { lines, missing } = this.account.report();
     if (missing.length > 0) throw new Error(`${[...lines, ...missing].join('\n')}`);
     return lines;
+  }
+
+  // open asks for an address as a browser does; what comes back is a page.
+  async open(url) {
+    const answer = await fetch(url);
+    must(answer.ok, `it answers ${answer.status}: ${(await answer.text()).replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ')}`);
   }
 
   async call(line) {

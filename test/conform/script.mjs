@@ -26,6 +26,7 @@ export function read(dir) {
 function line(at, text) {
   let m;
   if ((m = /^let (\w+) (.*)$/.exec(text))) return { kind: 'let', name: m[1], value: m[2] };
+  if ((m = /^open (.*)$/.exec(text))) return { kind: 'open', value: m[1] };
   if ((m = /^login (\w+) (\S+) (\S+)$/.exec(text))) return { kind: 'login', name: m[1], id: m[2], secret: m[3] };
   if ((m = /^never (\w+)(?:\.(\w+))? ([\w., ]+): (.+)$/.exec(text))) return { kind: 'never', service: m[1], operation: m[2], errors: m[3].split(/, */).map(plain) };
   if ((m = /^(\w+)\.(\w+)(?:@(\w+))? (\{.*?\})(?: => (.*))?$/.exec(text))) {
