@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
 	"slipway/stream/filter"
@@ -61,6 +62,10 @@ type viewer struct {
 	in     atomic.Int64 // bytes from the viewer
 	out    atomic.Int64 // bytes to the viewer
 	inputs atomic.Int64
+
+	session *domain.Key // of a user's session; nil for other screens
+	link    string      // this connection's name
+	told    int64       // of inputs, how many the session knows of
 }
 
 // end asks for the connection to end; repeatable.
@@ -83,6 +88,11 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.figures.refused("ticket")
 		http.Error(w, fault.Public(err), statusOf(err))
+		return
+	}
+	if scr.Session != nil && scr.Machine == "" {
+		s.figures.refused("pending")
+		http.Error(w, "The session is being prepared.", http.StatusServiceUnavailable)
 		return
 	}
 	v := &viewer{s: s, page: id, token: token, ends: make(chan ending, 1), rules: rulesOf(scr)}
@@ -110,7 +120,12 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.ws.SetReadLimit(maxMessage)
+	if err := v.take(scr); err != nil {
+		_ = v.ws.Close(screenEnded, reason(fault.Public(err)))
+		return
+	}
 	s.run(v, scr)
+	v.giveBack()
 }
 
 // rulesOf is what the filter holds a connection to.
@@ -168,10 +183,10 @@ func (v *viewer) watch(scr *service.Screen) ending {
 func (v *viewer) over() (ending, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), hello)
 	defer cancel()
-	_, err := v.s.c.Tickets.Screen(ctx, v.token)
+	scr, err := v.s.c.Tickets.Screen(ctx, v.token)
 	switch {
 	case err == nil:
-		return ending{}, false
+		return v.mayStay(ctx, scr)
 	case final(err):
 		return ending{code: ticketEnded, text: fault.Public(err), why: "ticket", err: err}, true
 	case fault.Is(err, fault.WrongState):

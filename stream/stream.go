@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slipway/fault"
@@ -40,6 +41,7 @@ type Displays interface {
 // Config is everything the pages need.
 type Config struct {
 	Tickets  Tickets
+	Sessions Sessions // nil: there are none
 	Displays Displays
 	// Assistant is behind the panel of image builders; nil: they have none.
 	Assistant Assistant
@@ -66,6 +68,7 @@ type Server struct {
 	closed  bool
 	viewers map[*viewer]bool
 	running sync.WaitGroup
+	links   atomic.Int64 // connections so far, to name them
 }
 
 // New makes the pages.

@@ -16,7 +16,7 @@ import (
 const streamPath = wire.OwnPrefix + "stream/"
 
 func newScreens(svc *service.Service, d compute.Driver, log *slog.Logger) *stream.Server {
-	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Displays: d, Now: time.Now, Log: log, Path: streamPath})
+	return stream.New(stream.Config{Tickets: svc, Sessions: svc, Assistant: svc, Displays: d, Now: time.Now, Log: log, Path: streamPath})
 }
 
 // screenFigures are what is counted about screens.
