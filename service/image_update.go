@@ -151,7 +151,7 @@ func updatedImage(from *domain.Image, b *domain.Builder, in ImageUpdate) *domain
 // goes on, and its answer is there for who asks again. It is believed for some
 // minutes.
 func (s *Service) CanUpdateImage(ctx context.Context, c domain.Caller, in ImageUpdate) (bool, error) {
-	patience := cmp.Or(s.Config.AskPatience, 50*time.Second)
+	patience := cmp.Or(s.Config.AskPatience, 20*time.Second)
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var job string

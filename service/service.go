@@ -46,7 +46,8 @@ type Config struct {
 	Instances *domain.Catalogue
 	// Installers is the software that the operator provides; nil: none.
 	Installers *domain.Installers
-	// AskPatience is how long a request waits for a guest's answer; 0: 50 seconds.
+	// AskPatience is how long a request waits for a guest's answer; 0: 20 seconds,
+	// less than the clients that are known wait for one of ours.
 	AskPatience time.Duration
 }
 

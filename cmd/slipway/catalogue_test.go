@@ -26,3 +26,34 @@ func TestInstanceTypes(t *testing.T) {
 		t.Errorf("without a file: %v, %v", c, err)
 	}
 }
+
+// TestOperatorsFiles: installers and ways to update that are not understood keep the
+// server from starting.
+func TestOperatorsFiles(t *testing.T) {
+	clean(t)
+	software := `{"software": [{"name": "Microsoft_Project_2021_Standard_64Bit", "platform": "%"}]}`
+	for _, c := range []struct{ flag, text, want string }{
+		{"--software", "", "EOF"},
+		{"--software", `{"software": [{"name": "Paint"}]}`, "Paint: there is no licence-included software of this name"},
+		{"--software", strings.Replace(software, "%", "solaris", 1), `not "solaris"`},
+		{"--software", strings.Replace(software, "%", "windows", 1), "commands to install and to detect it are needed"},
+		{"--software", strings.Replace(software, `%"`, `linux", "install": "true", "detect": "true", "file": "../x"`, 1), "is not in the manifest's directory"},
+		{"--software", strings.Replace(software, `%"`, `linux", "install": "true", "detect": "true", "file": "x", "sha256": "00"`, 1), "64 hexadecimal digits"},
+		{"--update-commands", "[", "EOF"},
+		{"--update-commands", `[{"name": "x", "system": "beos"}]`, `not "beos"`},
+		{"--update-commands", `[{"name": "x", "system": "linux"}]`, "x: applies, pending and update are needed"},
+	} {
+		dir := t.TempDir()
+		file, value := filepath.Join(dir, "manifest.json"), dir
+		if c.flag == "--update-commands" {
+			value = file
+		}
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errs := cli(t, "serve", "--data-dir", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--compute", "fake", c.flag, value)
+		if code != 1 || !strings.Contains(errs, c.want) || !strings.Contains(errs, file) {
+			t.Errorf("%s %q: %d %s", c.flag, c.text, code, errs)
+		}
+	}
+}

@@ -22,7 +22,7 @@ import (
 // from inside; another one of that image, on the internet, stopped; both deleted
 // without a trace.
 func TestBuilder(t *testing.T) {
-	world := elsewhere(t)
+	world := elsewhere(t, theWorld)
 	h := newHouse(t, "--import-rules", "open", patient, "--guest-allow", world.Addr().String())
 	ami := h.push(rig.Guest(t, "linux"), "base")
 	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role})

@@ -79,9 +79,11 @@ func (h *house) fetch(machine, url string, headers ...string) (string, int) {
 	return h.inside(machine, fmt.Sprintf("%s '%s'", cmd, url))
 }
 
+func theWorld(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the world") }
+
 // elsewhere is a server that stands for the internet: it listens on an address
 // of this host that is not its loopback, and which an operator has to open.
-func elsewhere(t *testing.T) netip.AddrPort {
+func elsewhere(t *testing.T, answer http.HandlerFunc) netip.AddrPort {
 	t.Helper()
 	all, err := net.InterfaceAddrs()
 	if err != nil {
@@ -96,7 +98,7 @@ func elsewhere(t *testing.T) netip.AddrPort {
 		if err != nil {
 			continue
 		}
-		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "the world") }), ReadHeaderTimeout: time.Minute}
+		s := &http.Server{Handler: answer, ReadHeaderTimeout: time.Minute}
 		go func() { _ = s.Serve(ln) }()
 		t.Cleanup(func() { s.Close() })
 		return netip.MustParseAddrPort(ln.Addr().String())
