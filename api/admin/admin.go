@@ -23,6 +23,7 @@ import (
 type Source interface {
 	Identities
 	Builders
+	Fleets
 	Machines(ctx context.Context) ([]adminapi.Machine, error)
 	// Jobs lists the newest jobs first, limit of them at most; active leaves
 	// out those that have ended.
@@ -67,6 +68,9 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	route("GET", "/image-builders", "ListImageBuilders", h.builders)
 	route("GET", "/image-builders/{name}", "GetImageBuilder", h.builder)
 	route("POST", "/image-builders/{name}/images", "CreateImage", h.newImage)
+	route("GET", "/fleets", "ListFleets", h.fleets)
+	route("GET", "/fleets/{name}", "GetFleet", h.fleet)
+	route("GET", "/sessions", "ListSessions", h.sessions)
 	route("GET", "/audit", "ReadAudit", h.audit)
 	route("GET", "/quotas", "ListQuotas", h.quotas)
 	route("POST", "/quotas", "SetQuota", h.setQuota)

@@ -43,7 +43,12 @@ func (s *source) CancelJob(_ context.Context, id, why string) (adminapi.Job, err
 	s.why = why
 	return adminapi.Job{ID: id, Cancel: why}, s.err
 }
-func (s *source) Builders(context.Context) ([]adminapi.Builder, error) { return nil, s.err }
+func (s *source) Fleets(context.Context) ([]adminapi.Fleet, error) { return nil, s.err }
+func (s *source) Fleet(context.Context, string) (adminapi.Fleet, error) {
+	return adminapi.Fleet{}, s.err
+}
+func (s *source) Sessions(context.Context, string) ([]adminapi.Session, error) { return nil, s.err }
+func (s *source) Builders(context.Context) ([]adminapi.Builder, error)         { return nil, s.err }
 
 func (*source) NewImage(context.Context, string, adminapi.NewImageRequest) (adminapi.Image, error) {
 	return adminapi.Image{}, nil

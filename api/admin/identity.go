@@ -84,6 +84,7 @@ func body(r *http.Request, in any) error {
 // ofOneAccount are the actions that show a caller no other account's resources;
 // everything else is for the account that runs the server.
 var ofOneAccount = map[string]bool{"slipway:ListImages": true, "slipway:GetImage": true, "slipway:ListImageBuilders": true, "slipway:GetImageBuilder": true,
+	"slipway:ListFleets": true, "slipway:GetFleet": true, "slipway:ListSessions": true,
 	"slipway:GetInspection": true, "slipway:ReadAudit": true,
 	"slipway:ListDisks": true, "slipway:GetDisk": true, "slipway:GetUsage": true}
 

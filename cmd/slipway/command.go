@@ -53,7 +53,7 @@ func root() *command {
 		summary: "Import machine images, boot them, export them: the AppStream 2.0 API on your own machine.",
 		subs: []*command{
 			serveCommand(), envCommand(), doctorCommand(), psCommand(), jobCommand(),
-			imageCommand(), builderCommand(), amiCommand(), checkCommand(), accountCommand(), keyCommand(), roleCommand(), auditCommand(), quotaCommand(),
+			imageCommand(), builderCommand(), fleetCommand(), sessionCommand(), amiCommand(), checkCommand(), accountCommand(), keyCommand(), roleCommand(), auditCommand(), quotaCommand(),
 			diskCommand(), fsckCommand(), backupCommand(), restoreCommand(), operationsCommand(), versionCommand(),
 		},
 	}
