@@ -50,7 +50,7 @@ func builderScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) {
 	if title == "" {
 		title = b.Key.Name
 	}
-	return &Screen{Ticket: t, Machine: b.Machine, Title: title, Until: t.Expires}, nil
+	return &Screen{Ticket: t, Machine: b.Machine, Title: title, Until: t.Expires, CopyIn: anyText, CopyOut: anyText}, nil
 }
 
 // PageBuilder is the image builder whose screen a page was opened for, in

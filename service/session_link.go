@@ -141,7 +141,8 @@ func (s *Service) sessionScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) 
 		return nil, err
 	}
 	now := s.sessionNow(tx, x)
-	out := &Screen{Ticket: t, Title: n.DisplayName, Until: x.Ends, Session: &now}
+	out := &Screen{Ticket: t, Title: n.DisplayName, Until: x.Ends, Session: &now,
+		CopyIn: textOf(n, domain.ActionCopyIn), CopyOut: textOf(n, domain.ActionCopyOut), Redirect: n.RedirectURL, Feedback: n.FeedbackURL, Embedders: n.Embedders}
 	if out.Title == "" {
 		out.Title = x.Stack
 	}
@@ -149,4 +150,16 @@ func (s *Service) sessionScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) 
 		out.Machine = x.Instance
 	}
 	return out, nil
+}
+
+// textOf is how much text users of a stack may copy at once.
+func textOf(n *domain.Stack, action string) int {
+	switch allowed, most := n.Allows(action); {
+	case !allowed:
+		return 0
+	case most == 0:
+		return anyText
+	default:
+		return int(most)
+	}
 }

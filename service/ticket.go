@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"math"
 	"net/url"
 	"time"
 
@@ -32,7 +33,16 @@ type Screen struct {
 	// Session is what a page shows about a user's session; nil for a builder's
 	// screen. While its guest is being started there is no Machine.
 	Session *SessionNow
+	// CopyIn and CopyOut are how many bytes of text may go into and out of the
+	// guest's clipboard at once; 0 for none.
+	CopyIn, CopyOut int
+	// Redirect and Feedback are addresses for a user whose session has ended.
+	Redirect, Feedback string
+	Embedders          []string // hosts whose pages may frame this one
 }
+
+// anyText is no bound of the clipboard but the gateway's own.
+const anyText = math.MaxInt32
 
 // issue writes a ticket and returns the address that is handed out; the ticket
 // says what it is for. It may be opened for life.

@@ -63,9 +63,10 @@ type viewer struct {
 	out    atomic.Int64 // bytes to the viewer
 	inputs atomic.Int64
 
-	session *domain.Key // of a user's session; nil for other screens
-	link    string      // this connection's name
-	told    int64       // of inputs, how many the session knows of
+	session domain.Key // whose connection this is, as link
+	link    string     // "" when there is no session
+	told    int64      // inputs that the session was told of
+	warned  bool       // of the idle limit
 }
 
 // end asks for the connection to end; repeatable.
@@ -90,11 +91,6 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault.Public(err), statusOf(err))
 		return
 	}
-	if scr.Session != nil && scr.Machine == "" {
-		s.figures.refused("pending")
-		http.Error(w, "The session is being prepared.", http.StatusServiceUnavailable)
-		return
-	}
 	v := &viewer{s: s, page: id, token: token, ends: make(chan ending, 1), rules: rulesOf(scr)}
 	if err := s.enter(v); err != nil {
 		s.figures.refused("limit")
@@ -103,9 +99,14 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave(v)
 	ctx, cancel := context.WithTimeout(r.Context(), hello)
-	v.guest, err = s.c.Displays.Display(ctx, scr.Machine)
-	cancel()
-	if err != nil {
+	defer cancel()
+	if err := v.take(ctx, scr); err != nil {
+		s.figures.refused("session")
+		http.Error(w, fault.Public(err), statusOf(err))
+		return
+	}
+	defer v.giveBack()
+	if v.guest, err = s.c.Displays.Display(ctx, scr.Machine); err != nil {
 		s.figures.refused("display")
 		s.c.Log.Info("a display cannot be reached", "machine", scr.Machine, "err", err)
 		http.Error(w, "The display cannot be reached now.", http.StatusServiceUnavailable)
@@ -120,17 +121,12 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.ws.SetReadLimit(maxMessage)
-	if err := v.take(scr); err != nil {
-		_ = v.ws.Close(screenEnded, reason(fault.Public(err)))
-		return
-	}
 	s.run(v, scr)
-	v.giveBack()
 }
 
 // rulesOf is what the filter holds a connection to.
 func rulesOf(scr *service.Screen) filter.Rules {
-	return filter.Rules{Input: true, CopyIn: filter.MaxText, CopyOut: filter.MaxText}
+	return filter.Rules{Input: true, CopyIn: min(scr.CopyIn, filter.MaxText), CopyOut: min(scr.CopyOut, filter.MaxText)}
 }
 
 // run carries bytes until something ends it, and says why to everybody.
@@ -146,7 +142,11 @@ func (s *Server) run(v *viewer, scr *service.Screen) {
 		e = v.whyNoScreen(e)
 	}
 	_ = v.guest.Close()
-	_ = v.ws.Close(e.code, reason(e.text)) // gone already, perhaps
+	if e.code == tooSlow {
+		_ = v.ws.CloseNow() // no word would arrive
+	} else {
+		_ = v.ws.Close(e.code, reason(e.text)) // gone already, perhaps
+	}
 	pumps.Wait()
 	s.figures.ended(e.why)
 	log.Info("a screen is not looked at any more", "why", e.why, "err", e.err, "seconds", int(s.c.Now().Sub(begun).Seconds()), "in", v.in.Load(), "out", v.out.Load())
@@ -158,7 +158,8 @@ func (v *viewer) watch(scr *service.Screen) ending {
 	look, ping := time.NewTicker(v.s.c.Look), time.NewTicker(v.s.c.Ping)
 	defer look.Stop()
 	defer ping.Stop()
-	v.tell(note{Hello: &hail{Title: scr.Title, Until: scr.Until, Now: v.s.c.Now(), Input: v.rules.Input, CopyIn: v.rules.CopyIn, CopyOut: v.rules.CopyOut}})
+	v.tell(note{Hello: &hail{Title: scr.Title, Until: scr.Until, Now: v.s.c.Now(), Input: v.rules.Input, CopyIn: v.rules.CopyIn, CopyOut: v.rules.CopyOut,
+		Redirect: elsewhere(scr.Redirect), Feedback: elsewhere(scr.Feedback)}})
 	for {
 		select {
 		case e := <-v.ends:
@@ -183,10 +184,11 @@ func (v *viewer) watch(scr *service.Screen) ending {
 func (v *viewer) over() (ending, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), hello)
 	defer cancel()
+	v.busy(ctx)
 	scr, err := v.s.c.Tickets.Screen(ctx, v.token)
 	switch {
 	case err == nil:
-		return v.mayStay(ctx, scr)
+		return v.mayStay(scr)
 	case final(err):
 		return ending{code: ticketEnded, text: fault.Public(err), why: "ticket", err: err}, true
 	case fault.Is(err, fault.WrongState):
@@ -264,17 +266,10 @@ func leftBy(err error) ending {
 // fromGuest carries pictures and clipboard to the viewer. A viewer that is slow
 // holds up nobody but itself: the display waits for it before it draws more.
 func (v *viewer) fromGuest() ending {
-	var slow *ending
+	var lost error
 	out := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), v.s.c.Slow)
-		defer cancel()
-		err := v.ws.Write(ctx, websocket.MessageBinary, p)
-		if err != nil {
-			slow = &ending{code: tooSlow, text: "The connection is too slow.", why: "slow", err: err}
-			if !errors.Is(err, context.DeadlineExceeded) {
-				slow = &ending{code: websocket.StatusNormalClosure, why: "lost", err: err}
-			}
-			return 0, err
+		if lost = v.send(websocket.MessageBinary, p); lost != nil {
+			return 0, lost
 		}
 		v.out.Add(int64(len(p)))
 		return len(p), nil
@@ -288,8 +283,8 @@ func (v *viewer) fromGuest() ending {
 	}), piece)
 	err := (&filter.Guest{Rules: v.rules, In: in, Out: out}).Run()
 	switch {
-	case slow != nil:
-		return *slow
+	case lost != nil:
+		return ending{code: websocket.StatusNormalClosure, why: "lost", err: lost}
 	case errors.Is(err, filter.ErrProtocol):
 		return ending{code: notSpoken, text: "The screen sent what is not understood.", why: "display", err: err}
 	case errors.Is(err, io.EOF):
@@ -311,6 +306,7 @@ type note struct {
 	Ping  int64 `json:"ping,omitempty"` // from the page; answered with the same number
 	Pong  int64 `json:"pong,omitempty"`
 	Hello *hail `json:"hello,omitempty"`
+	Idle  *idle `json:"idle,omitempty"`
 }
 
 // hail is what a page is told when it is connected.
@@ -321,6 +317,9 @@ type hail struct {
 	Input   bool      `json:"input"`
 	CopyIn  int       `json:"copyIn"`
 	CopyOut int       `json:"copyOut"`
+	// Where a user goes when the session has ended, and where one says how it was.
+	Redirect string `json:"redirect,omitempty"`
+	Feedback string `json:"feedback,omitempty"`
 }
 
 // note answers a message beside the screen.
@@ -335,17 +334,26 @@ func (v *viewer) note(p []byte) (ending, bool) {
 	return ending{}, false
 }
 
-// tell sends a message beside the screen; a viewer that does not take it ends.
+// tell sends a message beside the screen.
 func (v *viewer) tell(n note) {
 	b, err := json.Marshal(n)
 	if err != nil {
 		return // numbers, texts and times
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), v.s.c.Slow)
+	_ = v.send(websocket.MessageText, b) // when it is gone, whoever reads from it notices
+}
+
+// send sends one message. A viewer that does not take it in time is ended, which
+// also ends the sending; the context is for the one who would have to end it,
+// when it is he who sends.
+func (v *viewer) send(kind websocket.MessageType, p []byte) error {
+	late := time.AfterFunc(v.s.c.Slow, func() {
+		v.end(ending{code: tooSlow, text: "The connection is too slow.", why: "slow"})
+	})
+	defer late.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*v.s.c.Slow)
 	defer cancel()
-	if err := v.ws.Write(ctx, websocket.MessageText, b); err != nil {
-		v.end(ending{code: tooSlow, text: "The connection is too slow.", why: "slow", err: err})
-	}
+	return v.ws.Write(ctx, kind, p)
 }
 
 // reason cuts a sentence to what fits into a close frame.

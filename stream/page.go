@@ -103,9 +103,13 @@ func (s *Server) openAddress(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id, _, _ := strings.Cut(token, ".")
-	http.SetCookie(w, &http.Cookie{
-		Name: cookie, Value: token, Path: s.pagePath(id), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.origin.Scheme == "https",
-	})
+	c := &http.Cookie{Name: cookie, Value: token, Path: s.pagePath(id), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.origin.Scheme == "https"}
+	if len(scr.Embedders) > 0 && c.Secure {
+		// In a frame of another site nothing stricter is sent; it is kept apart
+		// for each site that frames.
+		c.SameSite, c.Partitioned = http.SameSiteNoneMode, true
+	}
+	http.SetCookie(w, c)
 	s.page(w, scr, id)
 }
 
@@ -125,7 +129,11 @@ func (s *Server) openPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) pagePath(id string) string { return s.c.Path + "p/" + id + "/" }
 
 func (s *Server) page(w http.ResponseWriter, scr *service.Screen, id string) {
+	framed(w.Header(), scr.Embedders)
 	data := map[string]string{"Title": scr.Title, "Path": s.c.Path, "Page": s.pagePath(id)}
+	if scr.Session != nil {
+		data["Session"] = scr.Session.Key.Name
+	}
 	if scr.Ticket.Purpose == domain.ForBuilder && s.c.Assistant != nil {
 		data["Assistant"] = "yes"
 	}
@@ -137,6 +145,8 @@ type Status struct {
 	Title string    `json:"title,omitempty"`
 	Until time.Time `json:"until,omitzero"`
 	Error string    `json:"error,omitempty"`
+	// Waiting: the machine of the session is being started.
+	Waiting bool `json:"waiting,omitempty"`
 	// Final: asking again is of no use.
 	Final bool `json:"final,omitempty"`
 }
@@ -147,7 +157,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, statusOf(err), Status{Error: fault.Public(err), Final: final(err)})
 		return
 	}
-	s.answer(w, http.StatusOK, Status{Title: scr.Title, Until: scr.Until})
+	s.answer(w, http.StatusOK, Status{Title: scr.Title, Until: scr.Until, Waiting: scr.Machine == ""})
 }
 
 // final tells whether nothing a page waits for can happen.

@@ -1,120 +1,163 @@
 package stream_test
 
 import (
-	"context"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"slipway/domain"
 	"slipway/service"
 	"slipway/stream"
 )
 
-// book is what the pages tell of sessions.
-type book struct {
-	mu   sync.Mutex
-	has  string // the connection that has the session
-	left int    // connections that were given back
-	used int
-}
-
-func (b *book) SessionConnected(_ context.Context, _ domain.Key, link string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.has = link
-	return nil
-}
-
-func (b *book) SessionDisconnected(_ context.Context, _ domain.Key, link string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.left++
-	if b.has == link {
-		b.has = ""
-	}
-	return nil
-}
-
-func (b *book) SessionActive(context.Context, domain.Key, string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.used++
-	return nil
-}
-
-// sitInSession is a desk whose screen is that of a user's session.
-func sitInSession(t *testing.T) (*desk, *book) {
-	b := &book{}
-	d := sit(t, func(c *stream.Config) { c.Look, c.Sessions = 10*time.Millisecond, b })
-	d.session(b, nil)
-	return d, b
-}
-
-// session keeps the screen's session as the book has it, and changes it.
-func (d *desk) session(b *book, change func(*service.SessionNow)) {
-	b.mu.Lock()
-	now := &service.SessionNow{Session: &domain.Session{}, Link: b.has}
-	b.mu.Unlock()
-	now.Key = domain.Key{Kind: domain.KindSession, Name: "s"}
-	if change != nil {
-		change(now)
-	}
+// used makes the page one of a user's session.
+func (d *desk) used(change func(*service.Screen)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	scr := *d.screens[page]
-	scr.Session = now
-	d.screens[page] = &scr
+	now := *d.screens[page]
+	if now.Session == nil {
+		x := &domain.Session{Idle: 5 * time.Minute}
+		x.Key = domain.Key{Kind: domain.KindSession, Name: "s"}
+		now.Session = &service.SessionNow{Session: x}
+	} else {
+		session := *now.Session
+		now.Session = &session
+	}
+	if change != nil {
+		change(&now)
+	}
+	d.screens[page] = &now
 }
 
-func (b *book) holder() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.has
-}
-
-// TestUsersWhoDoNothingAreDisconnected, and the session knows that it waits.
-func TestUsersWhoDoNothingAreDisconnected(t *testing.T) {
-	d, b := sitInSession(t)
-	b.has = "" // nobody yet
+func (d *desk) heard(what string) bool {
 	d.mu.Lock()
-	d.screens[page].Session.Link = "bbbb-1" // the name of the first connection
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	return slices.Contains(d.told, what)
+}
+
+// TestSessionIsToldOfItsUser: connected, active when keys come, disconnected.
+func TestSessionIsToldOfItsUser(t *testing.T) {
+	d := sit(t, func(c *stream.Config) { c.Look = 10 * time.Millisecond })
+	d.used(nil)
 	c := d.viewer()
-	d.until("the session is connected", func() bool { return b.holder() == "bbbb-1" })
-	d.session(b, func(n *service.SessionNow) { n.IdleOver = true })
-	if e := ended(t, c); e.Code != 4001 || !strings.Contains(e.Reason, "keyboard and mouse") {
-		t.Errorf("%v", e)
+	if !d.heard("connected s") {
+		t.Error("connected without a word")
 	}
-	d.until("the session is given back", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.left == 1 && b.has == "" })
+	if err := c.Write(t.Context(), websocket.MessageBinary, []byte("RFB 003.008\n\x01\x01\x04\x01\x00\x00\x00\x00\x00a")); err != nil {
+		t.Fatal(err)
+	}
+	d.until("its activity is told", func() bool { return d.heard("active s") })
+	if err := c.CloseNow(); err != nil {
+		t.Fatal(err)
+	}
+	d.until("its end is told", func() bool { return d.heard("disconnected s") })
 }
 
-// TestTheLastConnectionHasTheSession.
-func TestTheLastConnectionHasTheSession(t *testing.T) {
-	d, b := sitInSession(t)
-	d.mu.Lock()
-	d.screens[page].Session.Link = "bbbb-1"
-	d.mu.Unlock()
-	first := d.viewer()
-	d.until("the session is connected", func() bool { return b.holder() == "bbbb-1" })
-	d.session(b, func(n *service.SessionNow) { n.Link = "bbbb-2" })
-	if e := ended(t, first); e.Code != 4001 || !strings.Contains(e.Reason, "another window") {
-		t.Errorf("%v", e)
+// TestSessionLimits: each closes the connection with a reason of its own; the
+// idle limit is announced.
+func TestSessionLimits(t *testing.T) {
+	d := sit(t, func(c *stream.Config) { c.Look = 10 * time.Millisecond })
+	d.used(nil)
+	c := d.viewer()
+	d.used(func(s *service.Screen) { s.Session.IdleSoon = true })
+	for warned := false; !warned; {
+		_, b, err := c.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		warned = strings.Contains(string(b), `"idle":{"soon":true`)
+	}
+	d.used(func(s *service.Screen) { s.Session.IdleOver = true })
+	if e := ended(t, c); e.Code != 4006 || !strings.Contains(e.Reason, "did nothing for 5m") {
+		t.Errorf("idle: %v", e)
+	}
+	d.used(func(s *service.Screen) { s.Session.IdleSoon, s.Session.IdleOver = false, false })
+	c = d.viewer()
+	second := d.viewer() // the same page in another window
+	if e := ended(t, c); e.Code != 4005 {
+		t.Errorf("taken over: %v", e)
+	}
+	d.used(func(s *service.Screen) { s.Session.Link = "another's" })
+	if e := ended(t, second); e.Code != 4005 {
+		t.Errorf("taken over by another page: %v", e)
 	}
 }
 
-// TestSessionThatIsPrepared has no screen yet: the page comes again.
-func TestSessionThatIsPrepared(t *testing.T) {
-	d, b := sitInSession(t)
-	d.mu.Lock()
-	d.screens[page].Machine = ""
-	d.mu.Unlock()
-	if _, res, err := d.dial(); err == nil || res == nil || res.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("%v %v", res, err)
+// TestSessionWaitsForItsMachine: no display is asked for before there is one.
+func TestSessionWaitsForItsMachine(t *testing.T) {
+	d := sit(t, nil)
+	d.used(func(s *service.Screen) { s.Machine = "" })
+	if res := d.get("/_slipway/stream/p/bbbb/status", page); res.StatusCode != 200 || !strings.Contains(body(res), `"waiting":true`) {
+		t.Errorf("status: %s", res.Status)
 	}
-	if b.holder() != "" {
-		t.Error("a connection has the session")
+	if _, res, err := d.dial(); err == nil || res == nil || res.StatusCode != http.StatusConflict {
+		t.Errorf("connected: %v", err)
+	}
+	if d.heard("connected s") {
+		t.Error("the session was told of a connection")
+	}
+}
+
+// TestSessionIsEndedByItsUserAlone: by the page, with its cookie, from our own
+// origin.
+func TestSessionIsEndedByItsUserAlone(t *testing.T) {
+	d := sit(t, nil)
+	post := func(token, origin string) int {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", d.http.URL+"/_slipway/stream/p/bbbb/end", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Cookie", "slipway-page="+token)
+		r.Header.Set("Origin", origin)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	if n := post(page, d.http.URL); n != http.StatusNotImplemented {
+		t.Errorf("a builder's screen was ended: %d", n)
+	}
+	d.used(nil)
+	if a, b, c := post(page, "https://evil.example.com"), post(page, ""), post("cccc.secret", d.http.URL); a != 403 || b != 403 || c != 403 || d.heard("ended s") {
+		t.Errorf("ended by others: %d, %d, %d", a, b, c)
+	}
+	if n := post(page, d.http.URL); n != 200 || !d.heard("ended s") {
+		t.Errorf("by its user: %d", n)
+	}
+}
+
+// TestStackRules: what a stack says holds at the gateway: who may frame the
+// page, and where its user is sent.
+func TestStackRules(t *testing.T) {
+	d := sit(t, nil)
+	if d.get("/_slipway/stream/assets/app.js", "").StatusCode != 200 {
+		t.Skip("the client is not built: `make web` (make test builds it)")
+	}
+	d.used(func(s *service.Screen) {
+		s.Embedders = []string{"portal.example.com", "*.example.org", "evil.example.com; script-src *", "'self'", "https://x.example.com"}
+		s.Redirect, s.Feedback = "javascript:alert(1)", "https://example.com/feedback?a=b"
+	})
+	res := d.get("/_slipway/stream/p/bbbb/", page)
+	if csp := res.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "frame-ancestors portal.example.com *.example.org") || strings.Contains(csp, "evil") || res.Header.Get("X-Frame-Options") != "" {
+		t.Errorf("policy: %s", csp)
+	}
+	c := d.viewer()
+	for {
+		kind, b, err := c.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind == websocket.MessageText {
+			if s := string(b); strings.Contains(s, "javascript") || !strings.Contains(s, `"feedback":"https://example.com/feedback?a=b"`) {
+				t.Errorf("hello: %s", s)
+			}
+			break
+		}
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"slipway/fault"
@@ -41,8 +40,9 @@ type Displays interface {
 // Config is everything the pages need.
 type Config struct {
 	Tickets  Tickets
-	Sessions Sessions // nil: there are none
+	Sessions Sessions
 	Displays Displays
+	NewLink  func() string // names a connection, never twice the same
 	// Assistant is behind the panel of image builders; nil: they have none.
 	Assistant Assistant
 	Now       func() time.Time
@@ -68,7 +68,6 @@ type Server struct {
 	closed  bool
 	viewers map[*viewer]bool
 	running sync.WaitGroup
-	links   atomic.Int64 // connections so far, to name them
 }
 
 // New makes the pages.
@@ -90,6 +89,7 @@ func New(c Config) *Server {
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/{$}", s.openPage)
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/status", s.status)
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/socket", s.socket)
+	s.mux.HandleFunc("POST "+c.Path+"p/{page}/end", s.endSession)
 	s.mux.HandleFunc("GET "+c.Path+"assets/{file}", s.asset)
 	if c.Assistant != nil {
 		s.assistant()

@@ -26,6 +26,7 @@ import (
 	"slipway/fault"
 	"slipway/service"
 	"slipway/stream"
+	"slipway/stream/filter"
 )
 
 // desk is a place to look from: pages over a fake machine, with tickets that
@@ -40,6 +41,39 @@ type desk struct {
 	screens map[string]*service.Screen // by token
 	refusal error                      // of everything, when set
 	display func() (net.Conn, error)   // instead of the machine's, when set
+	told    []string                   // about sessions
+}
+
+func (d *desk) tell(what string, key domain.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.told = append(d.told, what+" "+key.Name)
+}
+
+func (d *desk) SessionConnected(_ context.Context, key domain.Key, link string) error {
+	d.tell("connected", key)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := *d.screens[page]
+	session := *now.Session
+	session.Link, now.Session = link, &session
+	d.screens[page] = &now
+	return nil
+}
+
+func (d *desk) SessionDisconnected(_ context.Context, key domain.Key, _ string) error {
+	d.tell("disconnected", key)
+	return nil
+}
+
+func (d *desk) SessionActive(_ context.Context, key domain.Key, _ string) error {
+	d.tell("active", key)
+	return nil
+}
+
+func (d *desk) EndSession(_ context.Context, key domain.Key) error {
+	d.tell("ended", key)
+	return nil
 }
 
 const good, page = "aaaa.secret", "bbbb.secret"
@@ -100,9 +134,9 @@ func sit(t *testing.T, change func(*stream.Config)) *desk {
 		t.Fatal(err)
 	}
 	ticket := &domain.Ticket{Purpose: domain.ForBuilder, User: "arn:aws:iam::123456789012:root", Subject: domain.Key{Kind: domain.KindBuilder, Name: "b"}}
-	screen := &service.Screen{Ticket: ticket, Machine: "m", Title: "A <script>alert(1)</script> \" builder", Until: time.Now().Add(time.Hour)}
+	screen := &service.Screen{Ticket: ticket, Machine: "m", Title: "A <script>alert(1)</script> \" builder", Until: time.Now().Add(time.Hour), CopyIn: filter.MaxText, CopyOut: filter.MaxText}
 	d := &desk{t: t, driver: driver, screens: map[string]*service.Screen{page: screen, "cccc.secret": screen}}
-	c := stream.Config{Tickets: d, Displays: d, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Path: "/_slipway/stream/"}
+	c := stream.Config{Tickets: d, Sessions: d, NewLink: domain.RandomIDs.UUID, Displays: d, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Path: "/_slipway/stream/"}
 	if change != nil {
 		change(&c)
 	}

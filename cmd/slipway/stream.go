@@ -7,6 +7,7 @@ import (
 
 	"slipway/api/metrics"
 	"slipway/compute"
+	"slipway/domain"
 	"slipway/service"
 	"slipway/stream"
 	"slipway/wire"
@@ -16,7 +17,7 @@ import (
 const streamPath = wire.OwnPrefix + "stream/"
 
 func newScreens(svc *service.Service, d compute.Driver, log *slog.Logger) *stream.Server {
-	return stream.New(stream.Config{Tickets: svc, Sessions: svc, Assistant: svc, Displays: d, Now: time.Now, Log: log, Path: streamPath})
+	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Sessions: svc, NewLink: domain.RandomIDs.UUID, Displays: d, Now: time.Now, Log: log, Path: streamPath})
 }
 
 // screenFigures are what is counted about screens.

@@ -13,12 +13,14 @@ const page = document.querySelector("meta[name=slipway-page]").content;
 // The address must not stay in the bar, nor in the history.
 if (location.pathname !== page) history.replaceState(null, "", page);
 
-const link = new Link($("screen"), page);
+const session = document.querySelector("meta[name=slipway-session]");
+const link = new Link($("screen"), page, !session);
 const assistant = $("p-assist") ? new Assistant($, page) : null;
 link.reason = () => assistant?.progress();
 const clock = new Clock($("left"), announce);
 const clip = new ClipboardPanel($, link, announce);
-const open = panels([["b-keys", "p-keys"], ["b-clip", "p-clip"], ...(assistant ? [["b-assist", "p-assist"]] : [])], $, () => link.focus());
+const more = [...(assistant ? [["b-assist", "p-assist"]] : []), ...(session ? [["b-end", "p-end"]] : [])];
+const open = panels([["b-keys", "p-keys"], ["b-clip", "p-clip"], ...more], $, () => link.focus());
 $("b-assist")?.addEventListener("click", () => assistant.refresh());
 
 let toastTimer = 0;
@@ -29,11 +31,14 @@ function announce(text) {
   toastTimer = setTimeout(() => { $("toast").hidden = true; }, 6000);
 }
 
+// after is where a user goes when the session has ended.
+let after = {};
+
 const words = { connecting: "Connecting", connected: "Connected", waiting: "Waiting", ended: "Disconnected" };
 
 // show puts a state of the link on the page. Only what changed is written: each
 // writing is read out by screen readers.
-function show({ state, title, text, again }) {
+function show({ state, title, text, again, over }) {
   const pill = $("state");
   if (pill.dataset.state !== state) {
     pill.dataset.state = state;
@@ -48,8 +53,13 @@ function show({ state, title, text, again }) {
   $("veil-spin").hidden = state === "ended";
   $("veil-title").textContent = title;
   $("veil-text").textContent = text;
+  if (over) clock.stop();
   const had = !$("veil-again").hidden;
   $("veil-again").hidden = !again;
+  for (const [id, address] of [["veil-on", after.redirect], ["veil-feedback", after.feedback]]) {
+    $(id).hidden = !over || !address;
+    if (address) $(id).href = address;
+  }
   if (again && !had && state === "ended") $("veil-again").focus();
 }
 
@@ -62,6 +72,7 @@ link.addEventListener("hello", (e) => {
   $("title").textContent = e.detail.title;
   clock.set(new Date(e.detail.until), new Date(e.detail.now));
   clip.allow(e.detail);
+  after = e.detail;
 });
 link.addEventListener("quality", (e) => {
   const ms = e.detail;
@@ -71,6 +82,9 @@ link.addEventListener("quality", (e) => {
   $("quality").title = `Round trip ${ms.toFixed(1)} ms`;
 });
 link.addEventListener("clipboard", (e) => clip.received(e.detail));
+link.addEventListener("idle", (e) => {
+  if (e.detail.soon) announce("You did nothing for a while: move the pointer or press a key, or you are disconnected within a minute.");
+});
 link.addEventListener("release", () => $("b-keys").focus());
 
 for (const c of combos) {
@@ -100,7 +114,10 @@ $("b-full").addEventListener("click", () => {
   else document.documentElement.requestFullscreen({ navigationUI: "hide" }).then(() => navigator.keyboard?.lock?.(), () => announce("The browser does not allow full screen here."));
 });
 document.addEventListener("fullscreenchange", () => $("b-full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement))));
-$("b-end").addEventListener("click", () => link.leave());
+if (session) {
+  $("end-leave").addEventListener("click", () => { open.close(); link.leave(); });
+  $("end-session").addEventListener("click", () => { open.close(); link.end(); });
+} else $("b-end").addEventListener("click", () => link.leave());
 $("veil-again").addEventListener("click", () => link.now());
 
 link.now();

@@ -18,6 +18,11 @@ export class Clock {
     this.#draw();
   }
 
+  stop() {
+    this.#until = 0;
+    this.#draw();
+  }
+
   #draw() {
     const left = Math.max(0, this.#until - Date.now() - this.#ahead) / 1000;
     const shown = this.#until > 0 && left < SHOWN * 60;

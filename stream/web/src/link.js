@@ -3,20 +3,23 @@
 import RFB from "@novnc/novnc";
 
 // Close codes of the gateway (stream/gateway.go).
-const SCREEN_ENDED = 4000, TICKET_ENDED = 4001, NOT_SPOKEN = 4002;
+const SCREEN_ENDED = 4000, TICKET_ENDED = 4001, NOT_SPOKEN = 4002, TAKEN_OVER = 4005, DID_NOTHING = 4006;
 
 const PING_EVERY = 2500; // ms
 const PING_LOST = 12000;
 const BACK_OFF = [300, 700, 1500, 3000, 6000, 10000];
 const ASK_EVERY = 4000; // while there is no screen
+const WAIT_EVERY = 1000; // while there will be one soon
 
 export class Link extends EventTarget {
   #target; #page; #rfb = null; #socket = null;
   #tries = 0; #timer = 0; #pings = 0; #pongAt = 0; #sent = new Map();
-  #fit = true; #down = new Set(); #left = false; #run = 0;
+  #fit = true; #down = new Set(); #left = false; #run = 0; #prepared;
 
-  constructor(target, page) {
+  // prepared: there is a screen, as far as is known.
+  constructor(target, page, prepared) {
     super();
+    this.#prepared = prepared;
     this.#target = target;
     this.#page = page;
     // Before noVNC, which keeps every key for the guest.
@@ -59,7 +62,23 @@ export class Link extends EventTarget {
     this.#left = false;
     this.#stop();
     this.#state("connecting", "Connecting", "The screen appears in a moment.", false);
-    this.#connect();
+    if (this.#prepared) this.#connect();
+    else this.#lost({}); // asks whether there is a screen yet
+  }
+
+  // end ends the session for good.
+  async end() {
+    this.#left = true;
+    this.#stop();
+    this.#state("connecting", "Ending the session", "", false);
+    try {
+      const r = await fetch(this.#page + "end", { method: "POST", cache: "no-store" });
+      const s = await r.json();
+      if (!r.ok && !s.final) throw new Error(s.error);
+      this.#state("ended", "The session has ended", "Thank you.", false, true);
+    } catch (e) {
+      this.#state("ended", "The session could not be ended", e.message, true);
+    }
   }
 
   #stop() {
@@ -126,6 +145,7 @@ export class Link extends EventTarget {
       if (at) this.#emit("quality", this.#pongAt - at);
     }
     if (n.hello) this.#emit("hello", n.hello);
+    if (n.idle) this.#emit("idle", n.idle);
   }
 
   // lost decides what a lost connection means: the gateway's close code, or the
@@ -133,8 +153,12 @@ export class Link extends EventTarget {
   async #lost({ code, reason }) {
     this.#stop();
     if (this.#left) return;
-    if (code === TICKET_ENDED || code === NOT_SPOKEN) {
-      this.#state("ended", code === TICKET_ENDED ? "This page has ended" : "The connection was ended", reason, code === NOT_SPOKEN);
+    const last = {
+      [TICKET_ENDED]: ["This page has ended", false], [NOT_SPOKEN]: ["The connection was ended", true],
+      [TAKEN_OVER]: ["The session is elsewhere", true], [DID_NOTHING]: ["You were disconnected", true],
+    }[code];
+    if (last) {
+      this.#state("ended", last[0], reason, last[1], code === TICKET_ENDED);
       return;
     }
     const run = this.#run;
@@ -144,10 +168,20 @@ export class Link extends EventTarget {
       const s = await r.json();
       if (run !== this.#run) return;
       if (s.final) {
-        this.#state("ended", "This page has ended", s.error, false);
+        this.#state("ended", "This page has ended", s.error, false, true);
+        return;
+      }
+      if (s.waiting) {
+        this.#state("connecting", "Your session is being prepared", "Its machine is starting. This takes a moment.", false);
+        this.#again(WAIT_EVERY);
         return;
       }
       why = s.error || "";
+      if (r.ok && !this.#prepared) {
+        this.#prepared = true;
+        this.#connect();
+        return;
+      }
       if (r.status === 409) { // no screen now: ask again, calmly
         const more = await this.reason?.();
         if (run !== this.#run) return;
@@ -166,7 +200,8 @@ export class Link extends EventTarget {
     this.#timer = setTimeout(() => { this.#timer = 0; this.#connect(); }, wait);
   }
 
-  #state(state, title = "", text = "", again = false) { this.#emit("state", { state, title, text, again }); }
+  // again: a person may try; over: there is nothing to come back to.
+  #state(state, title = "", text = "", again = false, over = false) { this.#emit("state", { state, title, text, again, over }); }
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 }
 
