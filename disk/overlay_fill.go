@@ -278,6 +278,10 @@ func (f *filler) adopt(first int64, leaves []leaf) error {
 		}
 		off = to
 	}
+	// The disk begins to write while we go on copying; the seal waits for it, and
+	// finds errors then.
+	const writeBegin = 2 // SYNC_FILE_RANGE_WRITE
+	_ = syscall.SyncFileRange(int(f.u.data.Fd()), start, end-start, writeBegin)
 	if err := f.s.point("adopted"); err != nil {
 		return err
 	}

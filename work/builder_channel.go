@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,11 +95,12 @@ func (l *Listener) listen(ctx context.Context, key domain.Key, machine string) {
 	for ctx.Err() == nil {
 		c, err := l.World.Driver.Channel(ctx, machine)
 		if err == nil {
+			var once sync.Once // a guest that greets again and again writes nothing more
 			err = guest.Host{
 				Role: guest.RoleBuilder, Session: l.World.IDs.UUID(),
-				Greeted: func(g guest.Greeting) { l.greeted(ctx, key, machine, g) },
+				Greeted: func(g guest.Greeting) { once.Do(func() { l.greeted(ctx, key, machine, g) }) },
 				Answer: func(ctx context.Context, name string, args json.RawMessage) guest.Answer {
-					l.Log.Info("the guest tool asks", "builder", key, "call", name)
+					l.Log.Debug("the guest tool asks", "builder", key, "call", name[:min(len(name), 64)])
 					return l.Answer(ctx, machine, name, args)
 				},
 			}.Serve(ctx, c)
@@ -110,11 +112,10 @@ func (l *Listener) listen(ctx context.Context, key domain.Key, machine string) {
 	}
 }
 
-// greeted writes down which guest tool a builder has.
+// greeted writes down which guest tool a builder has. The words are the guest's:
+// what could do something to a terminal is left out.
 func (l *Listener) greeted(ctx context.Context, key domain.Key, machine string, g guest.Greeting) {
-	if len(g.Tool) > 100 {
-		g.Tool = g.Tool[:100]
-	}
+	g.Tool, g.System = plain(g.Tool), plain(g.System)
 	b, err := read[domain.Builder](ctx, l.World.Store, key)
 	if err != nil || b.Tool == g.Tool {
 		return
@@ -124,4 +125,15 @@ func (l *Listener) greeted(ctx context.Context, key domain.Key, machine string, 
 	if err != nil && ctx.Err() == nil && !fault.Is(err, fault.NotFound) {
 		l.Log.Warn("the guest tool's version", "builder", key, "error", err)
 	}
+}
+
+// plain keeps at most a hundred printable ASCII characters of a text.
+func plain(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 100)]
 }

@@ -131,7 +131,7 @@ func TestListener(t *testing.T) {
 	r := newRig(t)
 	peers := make(chan *guest.Peer, 8)
 	d, err := fake.New(fake.Options{Dir: t.TempDir(), Guest: func(_ string, c net.Conn) {
-		p := &guest.Peer{Self: guest.Greeting{Tool: "v7", System: "linux"}}
+		p := &guest.Peer{Self: guest.Greeting{Tool: "v\x1b7\n", System: "linux"}}
 		peers <- p
 		_ = p.Run(context.Background(), c)
 	}})

@@ -51,8 +51,9 @@ func on[T any](f func(ctx context.Context, c call, in T) (guest.Answer, error)) 
 func (a *API) Answer(ctx context.Context, machine, name string, args json.RawMessage) guest.Answer {
 	f := operations[name]
 	if f == nil {
-		return guest.Refused("Unknown operation: " + name)
+		return guest.Refused("Unknown operation: " + name[:min(len(name), 64)])
 	}
+	a.Log.Info("the Image Assistant asks", "machine", machine, "call", name)
 	c := call{svc: a.Service}
 	var err error
 	if c.caller, c.builder, err = a.Service.GuestCaller(ctx, machine); err == nil {

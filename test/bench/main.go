@@ -54,7 +54,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	only := flag.String("only", "", "measure only these: memory, import, inspect, push, seal, convert, boot, screen, start, reads")
+	only := flag.String("only", "", "measure only these: memory, import, inspect, push, seal, convert, merge, boot, screen, start, reads")
 	rounds := flag.Int("rounds", 3, "how often to measure each; the median counts")
 	guest := flag.String("disk", os.Getenv("SLIPWAY_GUEST_DISK"), "a raw disk that boots; made when empty")
 	in := flag.String("dir", os.TempDir(), "where to work: the disk that is measured")
@@ -98,7 +98,7 @@ func run(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name string
 		f    func() error
-	}{{"memory", b.idle}, {"import", b.imports}, {"inspect", b.inspections}, {"push", b.transfers}, {"seal", b.seals}, {"convert", b.conversions}, {"boot", b.boots}, {"screen", b.screens}, {"start", b.starts}, {"reads", b.reads}} {
+	}{{"memory", b.idle}, {"import", b.imports}, {"inspect", b.inspections}, {"push", b.transfers}, {"seal", b.seals}, {"convert", b.conversions}, {"merge", b.merges}, {"boot", b.boots}, {"screen", b.screens}, {"start", b.starts}, {"reads", b.reads}} {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), part.name) {
 			continue
 		}
