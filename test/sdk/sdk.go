@@ -35,6 +35,7 @@ func Run(t *testing.T, p Protocol) {
 	t.Run("DeleteWhileImporting", func(t *testing.T) { w.at(t).deleteWhileImporting() })
 	t.Run("Export", func(t *testing.T) { w.at(t).exports() })
 	t.Run("Builders", func(t *testing.T) { w.at(t).builders() })
+	t.Run("Fleets", func(t *testing.T) { w.at(t).fleets() })
 	t.Run("Tags", func(t *testing.T) { w.at(t).tags() })
 	t.Run("NotBuilt", func(t *testing.T) { w.at(t).notBuilt() })
 	t.Run("Signatures", func(t *testing.T) { w.at(t).signatures() })
