@@ -91,6 +91,11 @@ func (h *handler) allowed(machine string) bool {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, bodyMost)
+	// A client that has said all may close its half of the connection and wait
+	// for the answer; net/http takes that for a client that has gone.
+	ctx, done := context.WithTimeout(context.WithoutCancel(r.Context()), HeadTime)
+	defer done()
+	r = r.WithContext(ctx)
 	w.Header().Set("Content-Type", "text/plain")
 	w.Header().Set("Server", "EC2ws")
 	machine := Machine(r.Context())

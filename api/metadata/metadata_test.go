@@ -21,7 +21,10 @@ type source struct {
 	key   *domain.SessionKey
 }
 
-func (s *source) Guest(_ context.Context, machine string) (*service.Guest, error) {
+func (s *source) Guest(ctx context.Context, machine string) (*service.Guest, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if machine != "m-1" {
 		return nil, fault.New(fault.NotFound, "no")
 	}
@@ -198,5 +201,18 @@ func TestOneGuestDoesNotStarveOthers(t *testing.T) {
 	w.now = w.now.Add(time.Second)
 	if c := ask("m-1"); c != 200 {
 		t.Errorf("a second later: %d", c)
+	}
+}
+
+// TestHalfClosed: a client such as nc closes its half when it has asked, which
+// net/http takes for its end.
+func TestHalfClosed(t *testing.T) {
+	w := newWorld(t)
+	ctx, gone := context.WithCancel(metadata.WithMachine(t.Context(), "m-1"))
+	gone()
+	out := httptest.NewRecorder()
+	w.h.ServeHTTP(out, httptest.NewRequest("GET", "/latest", nil).WithContext(ctx))
+	if out.Code != http.StatusOK {
+		t.Errorf("%d %s", out.Code, out.Body)
 	}
 }

@@ -38,7 +38,7 @@ func asks[T any](declare func(fs *flag.FlagSet) func(args []string) (request, er
 			answer := new(T)
 			err = c.call(ctx, r.method, r.path, r.body, answer)
 			if no := (*adminError)(nil); r.list != "" && errors.As(err, &no) && no.Status == http.StatusNotFound {
-				return fmt.Errorf("%w `%s` lists them.", err, r.list)
+				return fmt.Errorf("%w %s", err, "`"+r.list+"` lists them.")
 			}
 			if err != nil {
 				return err

@@ -178,7 +178,6 @@ func (w *world) builderCreationRefused() {
 	type in = appstream.CreateImageBuilderInput
 	combination, none := isA[*types.InvalidParameterCombinationException], isA[*types.ResourceNotFoundException]
 	value := coded("InvalidParameterValueException")
-	office := []string{"Microsoft_Office_2021_LTSC_Standard_64Bit"}
 	w.refused([]refusal{
 		{"no image", w.building(func(r *in) { r.ImageName = nil }), combination, nil},
 		{"two images", w.building(func(r *in) { r.ImageArn = aws.String("arn:aws:appstream:us-east-1::image/x") }), combination, nil},
@@ -193,7 +192,6 @@ func (w *world) builderCreationRefused() {
 		{"domain", w.building(func(r *in) { r.DomainJoinInfo = &types.DomainJoinInfo{DirectoryName: aws.String("corp")} }), none, []string{"corp"}},
 		{"role", w.building(func(r *in) { r.IamRoleArn = aws.String("arn:aws:iam::" + w.srv.Client.Account + ":role/none") }), isA[*types.InvalidRoleException], nil},
 		{"no such software", w.building(func(r *in) { r.SoftwaresToInstall = []string{"Paint"} }), value, nil},
-		{"software", w.building(func(r *in) { r.SoftwaresToInstall = office }), isA[*types.OperationNotPermittedException], []string{"installers"}},
 		{"taken", w.building(func(r *in) { r.Name = aws.String("b") }), isA[*types.ResourceAlreadyExistsException], nil},
 	})
 	out, err := w.app.DescribeImageBuilders(w.ctx, &appstream.DescribeImageBuildersInput{MaxResults: aws.Int32(1)})
