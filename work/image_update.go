@@ -201,8 +201,11 @@ func (w *World) updateGuest(ctx context.Context, r *Run, s *updateState) error {
 				return err
 			}
 			r.Progress(0, 0, "asking the guest what is pending")
-			if left, err = u.pending(ctx); err != nil || len(left) == 0 {
+			if left, err = u.pending(ctx); err != nil {
 				return err
+			}
+			if len(left) == 0 {
+				return w.updateTool(ctx, r, o, tool)
 			}
 			if round == 1 {
 				s.Before = left
@@ -211,8 +214,10 @@ func (w *World) updateGuest(ctx context.Context, r *Run, s *updateState) error {
 			if reboot, err = u.install(ctx); err != nil || reboot {
 				return err
 			}
-			left, err = u.pending(ctx)
-			return err
+			if left, err = u.pending(ctx); err != nil || len(left) > 0 {
+				return err
+			}
+			return w.updateTool(ctx, r, o, tool)
 		})
 		switch {
 		case err != nil:

@@ -3,6 +3,7 @@ package work_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +147,7 @@ func TestImageUpdates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.world.Updaters = []domain.Updater{{Name: "test", System: domain.SystemFake, Applies: "applies", Pending: "pending", Update: "update", Reboot: "reboot"}}
+			r.world.Tool = func(string) ([]byte, string) { return make([]byte, 100_000), "newer" }
 			if c.guest == nil {
 				c.guest = &script{}
 			}
@@ -162,6 +164,9 @@ func TestImageUpdates(t *testing.T) {
 			}
 			if n := strings.Count(" "+strings.Join(c.guest.lines, " ")+" ", " update "); n != c.updates {
 				t.Errorf("%d updates: %q", n, c.guest.lines)
+			}
+			if c.words == "" && !slices.Contains(c.guest.lines, "touch tool") {
+				t.Error("the guest tool was not updated")
 			}
 			r.noUpdater(t, builder)
 		})

@@ -36,8 +36,11 @@ type World struct {
 	// ToolsCD is the image in the CD drive of image builders, with the guest tool
 	// and its installers; "" for no drive.
 	ToolsCD string
-	Boot    BootLimits
-	Slots   *Slots // how many guests may boot at once
+	// Tool is the guest tool that this server carries for a system, and its version;
+	// nil: none.
+	Tool  func(system string) (program []byte, version string)
+	Boot  BootLimits
+	Slots *Slots // how many guests may boot at once
 	// Instances is the catalogue of instance types; nil means the published one.
 	Instances *domain.Catalogue
 	// Installers is the software that the operator provides; nil: none.

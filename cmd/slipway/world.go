@@ -68,6 +68,7 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 	}
 	return &work.World{
 		ToolsCD:   cd,
+		Tool:      func(system string) ([]byte, string) { return bundle.Program(system), version },
 		ImportDir: c.ImportDir, Objects: objects, Convert: &convert.Converter{Warn: func(text string) { log.Warn(text) }},
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),

@@ -48,6 +48,20 @@ func Missing() (out []string) {
 	return out
 }
 
+// Program is the guest tool for a system, "linux" or "windows"; nil when this server
+// carries none.
+func Program(system string) []byte {
+	name := map[string]string{"linux": programs[0], "windows": programs[1]}[system]
+	if name == "" {
+		return nil
+	}
+	b, err := embedded.ReadFile(path.Join(filesDir, name))
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
 // ISO makes the CD's image in dir, unless it is there, and returns its path: one
 // file for what this server carries, whose name says so. "" without programs.
 // Images of other servers in dir are removed; machines that have one in their
