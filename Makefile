@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build web guesttools guest guest-desktop demo test check bench soak fuzz judge generate clean
+.PHONY: help build web guesttools guest guest-desktop demo test check bench soak soak-sessions fuzz judge generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ bench: build guest ## measure transfers, imports, boots and the server itself
 soak: build guest ## damage disk images, kill server, workers and machines at random, for a long time
 	go test -count=1 -run '^TestCorruptions$$' -v ./disk/gate -corruptions 20000
 	go run ./test/soak $(ARGS)
+
+soak-sessions: web build ## kill the server for about five minutes while users stream from a fleet of fake machines
+	go run ./test/soak --sessions --kills 400 --pause 1s
 
 fuzz: ## run every fuzz test for FUZZTIME (10m) each; FUZZ=REGEX picks some
 	@tools/fuzz.sh $(or $(FUZZTIME),10m) $(FUZZ)

@@ -93,3 +93,33 @@ func TestLitter(t *testing.T) {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 }
+
+// TestSessionsOutliveTheServer: every session goes on, on its own machine alone;
+// then the fleet is what it should be, and nothing is left of it.
+func TestSessionsOutliveTheServer(t *testing.T) {
+	dir, err := os.MkdirTemp("", "slipway-crash-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	bin, err := rig.Build(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Sessions(t.Context(), Options{
+		Bin: bin, Dir: dir, Seed: uint64(time.Now().UnixNano() % 1e9), Log: t.Output(),
+		Args:  []string{"--compute", "fake", "--fake-boot-time", "100ms", "--log-level", "warn"},
+		Kills: 6, Pause: 800 * time.Millisecond, Workers: 10, Limit: time.Minute,
+	}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", report.Table)
+	for _, f := range report.Faults {
+		t.Error(f)
+	}
+}

@@ -2,7 +2,9 @@
 // and again while real guests boot, and says what became of everything:
 //
 //	make soak            go run ./test/soak [--kills 10] [--seed N] [--compute fake]
+//	make soak-sessions   go run ./test/soak --sessions --kills 400 --pause 1s
 //
+// With --sessions, users stream from a fleet of machines that are not real.
 // It ends with an error when something was lost or left behind. What it does is
 // in package test/crash.
 package main
@@ -39,6 +41,7 @@ func run(ctx context.Context) error {
 	pause := flag.Duration("pause", 12*time.Second, "the longest time between a start and its kill")
 	disk := flag.String("disk", os.Getenv("SLIPWAY_GUEST_DISK"), "a raw disk that boots; made when empty")
 	free := flag.Int64("free-block", 2000, "a block of 512 KiB of that disk that nothing uses")
+	sessions := flag.Bool("sessions", false, "have 20 users stream from a fleet with 16 fake instances")
 	flag.Parse()
 
 	dir, err := os.MkdirTemp("", "slipway-soak-")
@@ -53,6 +56,10 @@ func run(ctx context.Context) error {
 		Bin: bin, Dir: dir, Seed: *seed, Kills: *kills, Pause: *pause, Workers: 3, Limit: 5 * time.Minute,
 		Args: []string{"--import-rules", "open", "--compute", *compute},
 		Odds: crash.Odds{Abandon: 8, Validate: 80, Cancel: 10, Delete: 50},
+	}
+	if *sessions {
+		o.Args, o.Workers = []string{"--compute", "fake", "--fake-boot-time", "300ms"}, 20
+		return soak(dir, o, func(o crash.Options) (*crash.Report, error) { return crash.Sessions(ctx, o, 16) })
 	}
 	if *compute == "fake" {
 		o.Args = append(o.Args, "--fake-boot-time", "300ms", "--boot-stall", "1s")
@@ -73,15 +80,20 @@ func run(ctx context.Context) error {
 		return err
 	}
 	o.Disks = []crash.Disk{d}
+	return soak(dir, o, func(o crash.Options) (*crash.Report, error) { return crash.Run(ctx, o) })
+}
+
+// soak makes a run, whose log lies in dir, and says what came out.
+func soak(dir string, o crash.Options, run func(crash.Options) (*crash.Report, error)) error {
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	o.Log = log
-	fmt.Printf("soak: seed %d, %d kills of the server, %s; the log is %s\n", *seed, *kills, *compute, log.Name())
+	fmt.Printf("soak: seed %d, %d kills of the server; the log is %s\n", o.Seed, o.Kills, log.Name())
 	begun := time.Now()
-	report, err := crash.Run(ctx, o)
+	report, err := run(o)
 	if err != nil {
 		return err
 	}
