@@ -100,13 +100,14 @@ func (r Rules) textMayPass(length int32, flags uint32, in bool) bool {
 	if length >= 0 {
 		return int64(length) <= int64(allowed) && allowed > 0
 	}
+	const asks, gives = actionRequest | actionPeek, actionNotify | actionProvide
 	switch {
-	case flags&actionCaps != 0:
+	case flags&actionCaps != 0: // says what its sender can; QEMU then heeds none of the others
 		return true
-	case flags&(actionRequest|actionPeek) != 0: // asks for a text that would go the other way
-		return other > 0
-	case flags&(actionNotify|actionProvide) != 0:
-		return allowed > 0
+	case flags&(asks|gives) == 0:
+		return false
 	}
-	return false
+	// What asks is for a text that would go the other way. A message may do both,
+	// and then needs both.
+	return (flags&asks == 0 || other > 0) && (flags&gives == 0 || allowed > 0)
 }

@@ -42,6 +42,7 @@ var (
 	cut      = join(6, 0, 0, 0, be32(5), "hello")
 	provide  = join(6, 0, 0, 0, be32(-8), be32(actionProvide|1), "zlib")
 	request  = join(6, 0, 0, 0, be32(-4), be32(actionRequest|1))
+	both     = join(6, 0, 0, 0, be32(-8), be32(actionRequest|actionNotify|actionProvide|1), "zlib")
 	capsText = join(6, 0, 0, 0, be32(-8), be32(actionCaps|1), be32(0))
 )
 
@@ -77,8 +78,8 @@ func TestViewerMessages(t *testing.T) {
 	}{
 		{"everything", free, join(pixels, askAll, keyDown, pointer, qemuKey, resize, cut, provide, request, capsText), nil},
 		{"no input", look, join(askAll, keyDown, pointer, qemuKey, resize, askAll), join(askAll, askAll)},
-		{"no copying in", look, join(cut, provide, request, capsText), join(request, capsText)},
-		{"no copying out", Rules{Input: true, CopyIn: MaxText}, join(cut, provide, request, capsText), join(cut, provide, capsText)},
+		{"no copying in", look, join(cut, provide, request, both, capsText), join(request, capsText)},
+		{"no copying out", Rules{Input: true, CopyIn: MaxText}, join(cut, provide, request, both, capsText), join(cut, provide, capsText)},
 		{"a text as long as may be", Rules{CopyIn: 5}, cut, cut},
 		{"a text that is longer", Rules{CopyIn: 4}, cut, []byte{}},
 		{"encodings that are not understood", free, encodings(1, 50, 7, -260, 16, 5, 0, -313, -258, -1063131698), encodings(1, 7, 16, 0, -258, -1063131698)},
