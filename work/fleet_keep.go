@@ -113,6 +113,8 @@ func (k *FleetKeeper) apply(tx store.Tx, n *fleetNow, p *plan) error {
 		p.at(n.now.Add(x.Disconnect))
 	}
 	for _, x := range p.arrived {
+		x.Left, x.Active = n.now, n.now // users cannot come before; only now are they late
+		p.at(n.now.Add(x.Disconnect))
 		if _, err := tx.Move(x.Key, domain.SessionUp, "", x); err != nil {
 			return err
 		}

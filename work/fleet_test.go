@@ -282,6 +282,20 @@ func TestSessionsEndByThemselves(t *testing.T) {
 	}
 }
 
+// TestUsersAreNotLateWhileTheirGuestStarts: one that takes longer than a session
+// waits for its user does not end the session when it is up.
+func TestUsersAreNotLateWhileTheirGuestStarts(t *testing.T) {
+	r := newFleetRig(t)
+	r.fleet(func(f *domain.Fleet) { f.Type, f.Desired = domain.FleetOnDemand, 1 })
+	r.is(domain.FleetRunning)
+	key := r.session("u", r.instances()[0], func(x *domain.Session) { x.Left = x.Left.Add(-2 * time.Hour) })
+	var x *domain.Session
+	r.until("the guest is up", func() bool { x = get[domain.Session](t, r.store, key); return x.State != domain.SessionPending })
+	if x.State != domain.SessionActive || time.Since(x.Left) > time.Hour {
+		t.Errorf("%s, %s, left at %v", x.State, x.Why, x.Left)
+	}
+}
+
 func TestStoppingAFleetEndsItsSessions(t *testing.T) {
 	r := newFleetRig(t)
 	r.fleet(nil)
