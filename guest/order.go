@@ -210,12 +210,25 @@ func clip(s string) string {
 	return s
 }
 
+const (
+	runGrace   = 10 * time.Minute // beyond a command's time, twice since it may be begun anew
+	maxBegun   = 3
+	maxStalled = 3 // pieces of a file that a tool says it does not have
+)
+
 // Run has a command run and waits for its end, through tools that go away and
 // come back: it is begun once, and once more if the guest has started anew
-// meanwhile. Errors are those of Give; a command that ends badly is none.
+// meanwhile. Errors are those of Give; a command that ends badly is none. A tool
+// that never says how a command ended is given up some time after the command's
+// own, and one that loses it again and again: guests are not believed.
 func (o *Orders) Run(ctx context.Context, c Command) (Report, error) {
-	for begun := false; ; {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Duration(c.Seconds)*time.Second+runGrace)
+	defer cancel()
+	for begun, times := false, 0; ; {
 		if !begun {
+			if times++; times > maxBegun {
+				return Report{}, fault.New(fault.NotAvailable, "The guest tool lost a command %d times.", maxBegun)
+			}
 			if _, err := o.Give(ctx, OrderRun, c); err != nil {
 				return Report{}, err
 			}
@@ -245,8 +258,12 @@ func (o *Orders) Put(ctx context.Context, name string, f io.ReaderAt, size int64
 	p := Piece{Name: name, Size: size, SHA256: hex.EncodeToString(sum[:])}
 	r, err := o.Give(ctx, OrderPut, p)
 	buf := make([]byte, MaxPiece)
+	best, stalled := int64(-1), 0
 	for err == nil && !r.Whole {
-		if r.Have < 0 || r.Have >= size {
+		if stalled++; r.Have > best {
+			best, stalled = r.Have, 0
+		}
+		if r.Have < 0 || r.Have >= size || stalled > maxStalled {
 			return fault.New(fault.NotAvailable, "The guest tool lost count of a file.")
 		}
 		n := min(int64(len(buf)), size-r.Have)

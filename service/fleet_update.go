@@ -247,6 +247,9 @@ func (s *Service) mayUpdate(was, now *domain.Fleet) error {
 		return fault.New(fault.Incompatible, "The fleet %s runs %s: an image of another operating system takes a stopped fleet.", was.Key.Name, orNone(was.Platform)).
 			WithHint("Stop the fleet first.")
 	}
+	if now.Disk == "" && was.Disk != "" && !s.room().Pretend {
+		return noDisk(&domain.Image{Meta: domain.Meta{Key: now.Image}}) // as at the start
+	}
 	// What may change is made equal; the rest must be.
 	a, b := *was, *now
 	for _, f := range []*domain.Fleet{&a, &b} {
