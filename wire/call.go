@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -14,6 +15,7 @@ type Call struct {
 	Identity  Identity
 	Region    string // of the credential scope
 	Source    string // the caller's address without port
+	Private   bool   // Source is an address of a private network: see FromPrivate
 	Secure    bool   // it came over TLS
 	Protocol  Protocol
 	UserAgent string
@@ -23,6 +25,21 @@ type Call struct {
 	Words []byte
 
 	write func(out any) (*Response, *Exception)
+}
+
+type privateKey struct{}
+
+// FromPrivate marks a request that came out of a private network, such as a
+// guest's: whoever made the network chose the addresses in it, so that they
+// prove nothing.
+func FromPrivate(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), privateKey{}, true))
+}
+
+// Private tells whether FromPrivate marked a request.
+func Private(r *http.Request) bool {
+	p, _ := r.Context().Value(privateKey{}).(bool)
+	return p
 }
 
 // Ready is an answer as it travels. A handler may return it in place of the

@@ -36,10 +36,16 @@ func CallerOf(id wire.Identity, region string) domain.Caller {
 	}
 }
 
-// Keys are the condition keys that every request has.
+// Keys are the condition keys that every request has. One out of a private
+// network has no aws:SourceIp (IAM user guide, "aws:SourceIp"): the address
+// means something in that network only.
 func Keys(c *wire.Call) map[string][]string {
+	source := "aws:SourceIp"
+	if c.Private {
+		source = "aws:VpcSourceIp"
+	}
 	return map[string][]string{
-		"aws:SourceIp": {c.Source}, "aws:RequestedRegion": {c.Region},
+		source: {c.Source}, "aws:RequestedRegion": {c.Region},
 		"aws:SecureTransport": {strconv.FormatBool(c.Secure)}, "aws:UserAgent": {c.UserAgent},
 	}
 }

@@ -164,7 +164,7 @@ func forGuests(c ServeConfig, h http.Handler) http.Handler {
 		case strings.HasPrefix(r.URL.Path, wire.OwnPrefix):
 			http.NotFound(w, r)
 		default:
-			h.ServeHTTP(w, r)
+			h.ServeHTTP(w, wire.FromPrivate(r))
 		}
 	})
 }

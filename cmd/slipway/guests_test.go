@@ -16,6 +16,7 @@ import (
 	"slipway/api/metadata"
 	"slipway/compute"
 	"slipway/service"
+	"slipway/wire"
 )
 
 // arrival is a connection as the driver brings it.
@@ -49,7 +50,7 @@ func (g *guests) asks(t *testing.T, to compute.Place, request string) (int, stri
 func TestGuestsAreLetIn(t *testing.T) {
 	service := &service.Service{}
 	said := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s %s %s", r.URL.Path, r.RemoteAddr, metadata.Machine(r.Context()))
+		fmt.Fprintf(w, "%s %s %s %v", r.URL.Path, r.RemoteAddr, metadata.Machine(r.Context()), wire.Private(r))
 	})
 	for _, dev := range []bool{false, true} {
 		g := newGuests()
@@ -57,7 +58,7 @@ func TestGuestsAreLetIn(t *testing.T) {
 		const head = " HTTP/1.1\r\nHost: slipway.internal\r\nConnection: close\r\n"
 		code, body := g.asks(t, compute.PlaceService, "GET /x"+head+"\r\n")
 		switch {
-		case !dev && (code != 200 || body != "/x 10.0.0.5:7 m-1"):
+		case !dev && (code != 200 || body != "/x 10.0.0.5:7 m-1 true"):
 			t.Errorf("the service: %d %q", code, body)
 		case dev && code != http.StatusForbidden:
 			t.Errorf("the service, where every key is the operator's: %d %q", code, body)
