@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"image"
 	"image/png"
 	"math/rand/v2"
 	"net/http"
@@ -99,12 +100,14 @@ func (s *SessionRig) rests(when string) error {
 	var seen string
 	err := rig.Poll(s.ctx, s.o.Limit, again, func() (bool, error) {
 		out, err := s.clients.AppStream.DescribeFleets(s.ctx, &appstream.DescribeFleetsInput{Names: []string{fleetName}})
-		if err != nil {
-			return false, err
+		if err != nil { // a connection to the server before may still end
+			seen = err.Error()
+			return false, nil
 		}
 		live, err := s.live("")
-		if err != nil {
-			return false, err
+		if err != nil { // a connection to the server before may still end
+			seen = err.Error()
+			return false, nil
 		}
 		c := out.Fleets[0].ComputeCapacityStatus
 		used, machines := 0, s.machines()
@@ -329,6 +332,13 @@ func status(err error) int {
 	return 0
 }
 
+// isDesktop tells whether a fake machine has come up: only then its picture is
+// its own, with a task bar.
+func isDesktop(m image.Image) bool {
+	r, g, b, _ := m.At(m.Bounds().Min.X, m.Bounds().Max.Y-1).RGBA()
+	return r>>8 == 0xc0 && g>>8 == 0xc8 && b>>8 == 0xd0
+}
+
 // stream connects, wants to see the picture that this session has always seen,
 // and stays until the server dies, or for a while.
 func (u *user) stream(page *clients.Page, id string) error {
@@ -344,6 +354,10 @@ func (u *user) stream(page *clients.Page, id string) error {
 		}
 		picture, err := c.Picture(u.ctx)
 		if err != nil { // the server died meanwhile
+			c.Leave()
+			return false, nil
+		}
+		if !isDesktop(picture) {
 			c.Leave()
 			return false, nil
 		}
