@@ -167,6 +167,9 @@ type Status struct {
 	CPUs     int
 	Labels   map[string]string
 	Detail   string // for people
+	// NoTPM: it runs and was given a TPM, whose process has ended; what needs it
+	// inside fails until the machine is started anew.
+	NoTPM bool
 }
 
 // Signs are what can be seen from outside without help from the guest.

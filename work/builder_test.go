@@ -273,6 +273,38 @@ func TestBuildersMachineEnds(t *testing.T) {
 	}
 }
 
+// withoutTPM is a driver whose machines have lost their TPMs.
+type withoutTPM struct{ compute.Driver }
+
+func (d withoutTPM) Status(ctx context.Context, id string) (compute.Status, error) {
+	s, err := d.Driver.Status(ctx, id)
+	s.NoTPM = s.State == compute.Running
+	return s, err
+}
+
+// TestBuilderLosesItsTPM: it is told once, the guest goes on, and the next start
+// takes the word back.
+func TestBuilderLosesItsTPM(t *testing.T) {
+	r := newRig(t)
+	key := r.up("b")
+	whole := r.world.Driver
+	r.world.Driver = withoutTPM{whole}
+	r.look(t)
+	r.look(t)
+	b := get[domain.Builder](t, r.store, key)
+	if b.State != domain.BuilderRunning || len(b.Errors) != 1 || !strings.Contains(b.Errors[0].Message, "TPM") {
+		t.Fatalf("%s, %+v", b.State, b.Errors)
+	}
+	r.world.Driver = whole
+	r.ask(key, domain.BuilderAskStop, domain.FlowBuilderStop)
+	r.ran(key)
+	r.ask(key, domain.BuilderAskStart, domain.FlowBuilderStart)
+	r.ran(key)
+	if b := get[domain.Builder](t, r.store, key); b.State != domain.BuilderRunning || len(b.Errors) != 0 {
+		t.Errorf("started again: %s, %+v", b.State, b.Errors)
+	}
+}
+
 // TestCancelledBuilderJobs: a stop that was cancelled before it began is made
 // up for; a start that was cancelled has failed.
 func TestCancelledBuilderJobs(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"slipway/compute"
@@ -90,7 +91,10 @@ func (a *Watcher) machine(ctx context.Context, b *domain.Builder) error {
 		return err
 	}
 	if signs.State == compute.Running {
-		if a.looks%longLook == 1 {
+		if signs.NoTPM {
+			err = a.lacksTPM(ctx, b)
+		}
+		if err == nil && a.looks%longLook == 1 {
 			_, err = a.World.Driver.Observe(ctx, b.Machine)
 		}
 		return err
@@ -118,6 +122,31 @@ func (a *Watcher) machine(ctx context.Context, b *domain.Builder) error {
 			return err
 		}
 		return a.plant(tx, domain.FlowBuilderStop, b.Key)
+	})
+}
+
+// noTPM is told of a builder whose guest runs without the TPM it had.
+const noTPM = "The TPM of the image builder's machine ended unexpectedly. What needs it in the guest fails until the image builder is stopped and started again."
+
+// lacksTPM tells once that a builder's machine has lost its TPM. The guest goes on:
+// somebody's work is in it. The next start has a new TPM and removes the word.
+func (a *Watcher) lacksTPM(ctx context.Context, b *domain.Builder) error {
+	told := func(b *domain.Builder) bool {
+		return slices.ContainsFunc(b.Errors, func(e domain.ImageError) bool { return e.Message == noTPM })
+	}
+	if told(b) {
+		return nil
+	}
+	a.Log.Warn("an image builder's machine has lost its TPM", "builder", b.Key, "machine", b.Machine)
+	return a.World.Store.Update(ctx, func(tx store.Tx) error {
+		now := new(domain.Builder)
+		if err := tx.Get(b.Key, now); fault.Is(err, fault.NotFound) || err == nil && (now.Version != b.Version || told(now)) {
+			return nil // something has happened since it was seen: the next look tells
+		} else if err != nil {
+			return err
+		}
+		now.Errors = append(now.Errors, domain.ImageError{Code: "INTERNAL_SERVICE_ERROR", Message: noTPM, At: tx.Now()})
+		return tx.Put(now)
 	})
 }
 

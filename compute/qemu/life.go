@@ -103,7 +103,13 @@ func (d *Driver) status(ctx context.Context, r record, f files, id string) compu
 	case !r.Complete:
 		s.State, s.Detail = compute.Gone, "left over from a start that was interrupted"
 	case r.QEMU.alive():
+		// Asked first: the TPM of a machine that ends goes before it, and then
+		// QEMU does not answer any more.
+		lost := r.Spec.TPM && !r.TPM.alive()
 		s.State, s.Detail = d.liveState(ctx, f)
+		if lost && s.Detail == answersRunning {
+			s.NoTPM, s.Detail = true, "its TPM has ended: "+lastLine(f.tpmLog())
+		}
 	case poweredOff(f):
 		s.State, s.Detail = compute.Off, "the guest powered off"
 	default:
@@ -126,6 +132,9 @@ func (d *Driver) liveState(ctx context.Context, f files) (compute.State, string)
 	}
 	return compute.Running, "QEMU reports " + st
 }
+
+// answersRunning is liveState's detail of a machine whose QEMU has said so.
+const answersRunning = "QEMU reports running"
 
 // poweredOff tells whether the event list says that the guest ended it. It was
 // written by QEMU itself, so it holds also for what happened without us.

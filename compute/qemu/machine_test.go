@@ -231,3 +231,43 @@ func TestStartRefusesWhatCannotRun(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 }
+
+// TestLostTPM: a machine whose TPM ends runs on and says so; another start has a
+// new one.
+func TestLostTPM(t *testing.T) {
+	dir := shortDir(t)
+	d := open(t, dir)
+	spec := machine("m-tpm", overlay(t, sample(t, "hang")))
+	start := func() record {
+		t.Helper()
+		if _, err := d.Start(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := d.Status(t.Context(), "m-tpm"); err != nil || st.State != compute.Running || st.NoTPM {
+			t.Fatalf("started: %+v, %v", st, err)
+		}
+		r, _, err := d.load("m-tpm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := start()
+	r.TPM.signal(syscall.SIGKILL)
+	if err := r.TPM.gone(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := d.Status(t.Context(), "m-tpm"); err != nil || st.State != compute.Running || !st.NoTPM || st.PID != r.QEMU.PID {
+		t.Errorf("without its TPM: %+v, %v", st, err)
+	}
+	if err := d.Destroy(t.Context(), "m-tpm"); err != nil {
+		t.Fatal(err)
+	}
+	start()
+	if err := d.Destroy(t.Context(), "m-tpm"); err != nil {
+		t.Error(err)
+	}
+	if left := leftovers(dir); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
