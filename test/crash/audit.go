@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,15 @@ func (r *Rig) audit() (*Report, error) {
 		}
 		if left, err = r.litter(); err != nil {
 			return false, err
+		}
+		var disks adminapi.Disks
+		if err := r.clients.Admin(r.ctx, http.MethodGet, "/disks", nil, &disks); err != nil {
+			return false, err
+		}
+		for _, d := range disks.Disks {
+			if len(d.Users) == 0 {
+				left = append(left, fmt.Sprintf("disk %s has no user", d.Digest))
+			}
 		}
 		for _, j := range jobs {
 			left = append(left, fmt.Sprintf("job %s (%s) does not end: %s, step %s", j.ID, j.Workflow, j.Status, j.StepName))
@@ -116,7 +126,7 @@ func (r *Rig) books() (err error) {
 	}
 	b := &bookkeeper{Rig: r, disks: disks}
 	err = st.View(r.ctx, func(tx store.Tx) error {
-		for _, check := range []func(store.Tx) error{b.jobs, b.snapshots, b.amis, b.images, b.exports, b.disksOf, b.ends} {
+		for _, check := range []func(store.Tx) error{b.jobs, b.snapshots, b.amis, b.images, b.exports, b.builders, b.disksOf, b.ends} {
 			if err := check(tx); err != nil {
 				return err
 			}
@@ -265,6 +275,16 @@ func (b *bookkeeper) exports(tx store.Tx) error {
 		default:
 			b.fail("export %s is %s: %v", e.Key.Name, e.State, e.Problems)
 		}
+	}
+	return err
+}
+
+// builders: every journey deletes its own.
+func (b *bookkeeper) builders(tx store.Tx) error {
+	all, err := store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder})
+	for _, x := range all {
+		b.keys = append(b.keys, x.Key)
+		b.fail("image builder %s is left, %s", x.Key.Name, x.State)
 	}
 	return err
 }

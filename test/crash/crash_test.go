@@ -57,7 +57,7 @@ func TestKillsOfTheServer(t *testing.T) {
 		Bin: bin, Dir: dir, Seed: seed, Disks: []Disk{d}, Log: log,
 		Args:  []string{"--compute", "fake", "--fake-boot-time", "200ms", "--boot-stall", "1s", "--import-rules", "open"},
 		Kills: 15, Pause: 1200 * time.Millisecond, Workers: 6, Limit: 2 * time.Minute,
-		Odds: Odds{Abandon: 8, Validate: 75, Fault: 30, Cancel: 15, Delete: 50},
+		Odds: Odds{Abandon: 8, Validate: 75, Fault: 30, Cancel: 15, Delete: 50, Build: 50},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestKillsOfTheServer(t *testing.T) {
 // TestLitter: the audit finds a file that nobody knows, and what lies where
 // nothing may be left.
 func TestLitter(t *testing.T) {
-	r := &Rig{o: Options{Dir: t.TempDir()}, ledger: newLedger()}
+	r := newRig(t.Context(), Options{Dir: t.TempDir()})
 	r.ledger.set(func() { r.ledger.snapshots["snap-open"] = "pending" })
 	for _, name := range []string{"slipway.db", "slipway.db.old", "disks/uploads/snap-open/leaves", "disks/uploads/snap-gone/leaves", "run/v-1/machine.json"} {
 		path := filepath.Join(r.dataDir(), name)

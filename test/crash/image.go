@@ -40,7 +40,7 @@ func (j *journey) importImage() (available bool, err error) {
 			return false, err
 		}
 	}
-	img, err := j.wait(astypes.ImageStateAvailable, astypes.ImageStateFailed)
+	img, err := j.wait(j.image(), astypes.ImageStateAvailable, astypes.ImageStateFailed)
 	if err != nil {
 		return false, fmt.Errorf("the import: %w", err)
 	}
@@ -76,12 +76,12 @@ func (j *journey) cancel() error {
 	return err
 }
 
-// wait waits until the image has one of the states.
-func (j *journey) wait(states ...astypes.ImageState) (img astypes.Image, err error) {
+// wait waits until an image has one of the states.
+func (j *journey) wait(name string, states ...astypes.ImageState) (img astypes.Image, err error) {
 	err = rig.Poll(j.ctx, j.o.Limit, again, func() (bool, error) {
 		var out *appstream.DescribeImagesOutput
 		_, err := j.call(func() (err error) {
-			out, err = j.c.AppStream.DescribeImages(j.ctx, &appstream.DescribeImagesInput{Names: []string{j.image()}})
+			out, err = j.c.AppStream.DescribeImages(j.ctx, &appstream.DescribeImagesInput{Names: []string{name}})
 			return err
 		})
 		if err != nil {
@@ -96,9 +96,21 @@ func (j *journey) wait(states ...astypes.ImageState) (img astypes.Image, err err
 		return false, nil
 	})
 	if err != nil {
-		err = fmt.Errorf("%s, %s: %w", j.image(), img.State, err)
+		err = fmt.Errorf("%s, %s: %w", name, img.State, err)
 	}
 	return img, err
+}
+
+// there tells whether there is an image of a name.
+func (j *journey) there(name string) (bool, error) {
+	_, err := j.call(func() error {
+		_, err := j.c.AppStream.DescribeImages(j.ctx, &appstream.DescribeImagesInput{Names: []string{name}})
+		return err
+	})
+	if code(err) == "ResourceNotFoundException" {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (j *journey) export() error {
@@ -183,22 +195,30 @@ func (j *journey) exported(name, id string) error {
 	return j.marked(snap)
 }
 
-// remove deletes the image and deregisters the AMI it came from.
-func (j *journey) remove() error {
-	j.ledger.set(func() { delete(j.ledger.images, j.region+"/"+j.image()) })
+// removeImage deletes an image and waits until it is gone.
+func (j *journey) removeImage(name string) error {
+	j.ledger.set(func() { delete(j.ledger.images, j.region+"/"+name) })
 	unsure, err := j.call(func() error {
-		_, err := j.c.AppStream.DeleteImage(j.ctx, &appstream.DeleteImageInput{Name: aws.String(j.image())})
+		_, err := j.c.AppStream.DeleteImage(j.ctx, &appstream.DeleteImageInput{Name: &name})
 		return err
 	})
 	if err != nil && !(unsure && code(err) == "ResourceNotFoundException") {
 		return fmt.Errorf("DeleteImage: %w", err)
 	}
 	j.ledger.count("deletion", accepted)
-	if _, err := j.wait(); code(errors.Unwrap(err)) != "ResourceNotFoundException" {
+	if _, err := j.wait(name); code(errors.Unwrap(err)) != "ResourceNotFoundException" {
 		return fmt.Errorf("the deletion: %w", err)
 	}
 	j.ledger.count("deletion", gone)
-	_, err = j.call(func() error {
+	return nil
+}
+
+// remove deletes the image and deregisters the AMI it came from.
+func (j *journey) remove() error {
+	if err := j.removeImage(j.image()); err != nil {
+		return err
+	}
+	_, err := j.call(func() error {
 		_, err := j.c.EC2.DeregisterImage(j.ctx, &ec2.DeregisterImageInput{ImageId: &j.ami})
 		return err
 	})

@@ -26,6 +26,7 @@ type Odds struct {
 	Fault    int // of those: have a guest that fails (fake machines only)
 	Cancel   int // cancel the import's job
 	Delete   int // delete the image in the end, and deregister the AMI
+	Build    int // of the images: run an image builder of them
 }
 
 // journey is one client's way from an upload to an export.
@@ -51,14 +52,18 @@ func (r *Rig) travel() {
 		if end {
 			return
 		}
-		// Few to a Region: there is a quota of images.
-		region := fmt.Sprintf("crash-%d", n/4+1)
-		j := &journey{Rig: r, c: r.clients.In(region), n: n, region: region, rng: rand.New(rand.NewPCG(r.o.Seed, uint64(n)+1000))}
+		j := &journey{Rig: r, c: r.clients.In(region(n)), n: n, region: region(n), rng: rand.New(rand.NewPCG(r.o.Seed, uint64(n)+1000))}
 		if err := j.run(); err != nil {
 			r.fail("journey %d: %v", n, err)
 		}
 	}
 }
+
+// perRegion is few: there is a quota of images.
+const perRegion = 4
+
+// region is where a journey takes place.
+func region(n int) string { return fmt.Sprintf("crash-%d", n/perRegion+1) }
 
 func (j *journey) chance(percent int) bool { return j.rng.IntN(100) < percent }
 
@@ -77,6 +82,11 @@ func (j *journey) run() error {
 	if available {
 		if err := j.export(); err != nil {
 			return err
+		}
+		if j.chance(j.o.Odds.Build) {
+			if err := j.build(); err != nil {
+				return err
+			}
 		}
 	}
 	if j.chance(j.o.Odds.Delete) {

@@ -51,7 +51,7 @@ func (l *ledger) lines() (out []string, lost int) {
 	for kind, c := range l.counts {
 		missing := c[accepted] - c[done] - c[failed] - c[gone]
 		lost += missing
-		out = append(out, fmt.Sprintf("%-9s  %8d  %6d  %21d  %17d  %4d", kind, c[accepted], c[done], c[failed], c[gone], missing))
+		out = append(out, fmt.Sprintf("%-25s  %8d  %6d  %21d  %17d  %4d", kind, c[accepted], c[done], c[failed], c[gone], missing))
 	}
 	sort.Strings(out)
 	return out, lost

@@ -34,6 +34,7 @@ type Options struct {
 	Log   io.Writer
 
 	Kills   int           // of the server
+	For     time.Duration // go on killing this long at least
 	Pause   time.Duration // the longest time between a start and its kill
 	Workers int           // journeys at a time
 	Machine bool          // machines are real: kill some of them, too
@@ -58,17 +59,20 @@ type Rig struct {
 	ledger  ledger
 	faults  []string
 	kills   kills
-	starts  []time.Time // of every process of the server
+	shot    map[int]bool   // processes of machines that were killed
+	held    map[string]int // builders that are left alone: region/name → which time this is
+	dwells  int            // times that a builder was left alone
+	starts  []time.Time    // of every process of the server
 	readies []time.Duration
 }
 
 // kills counts what was killed.
-type kills struct{ server, machine, network, worker, attached, candidates int }
+type kills struct{ server, machine, tpm, network, worker, attached, candidates int }
 
 // Run does everything and reports. An error means that the run itself could
 // not be made; what is wrong with the server is in the report.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	r := &Rig{o: o, ctx: ctx, rng: rand.New(rand.NewPCG(o.Seed, 1)), ledger: newLedger()}
+	r := newRig(ctx, o)
 	if err := r.start(); err != nil {
 		return nil, err
 	}
@@ -106,6 +110,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		r.fail("journeys did not end within %s after the last kill", o.Limit)
 	}
 	return r.audit()
+}
+
+func newRig(ctx context.Context, o Options) *Rig {
+	return &Rig{o: o, ctx: ctx, rng: rand.New(rand.NewPCG(o.Seed, 1)), ledger: newLedger(), shot: map[int]bool{}, held: map[string]int{}}
 }
 
 func (r *Rig) dataDir() string { return filepath.Join(r.o.Dir, "data") }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +48,7 @@ func Sessions(ctx context.Context, o Options, instances int) (*Report, error) {
 		return nil, err
 	}
 	o.Args = append(slices.Clone(o.Args), "--public-images", public, "--throttle-reads", "0", "--throttle-writes", "0")
-	s := &SessionRig{Rig: &Rig{o: o, ctx: ctx, rng: rand.New(rand.NewPCG(o.Seed, 1)), ledger: newLedger()}, instances: instances,
+	s := &SessionRig{Rig: newRig(ctx, o), instances: instances,
 		owners: map[string]string{}, pictures: map[string]string{}}
 	if err := s.start(); err != nil {
 		return nil, err
@@ -190,11 +189,7 @@ func (s *SessionRig) close() (*Report, error) {
 			left = append(left, "the fleet is "+string(state))
 		}
 		files, err := s.litter()
-		for _, f := range files {
-			if !strings.HasPrefix(f, "disks/overlays/fleet-empty-") { // of images without a disk, shared by all
-				left = append(left, f)
-			}
-		}
+		left = append(left, files...)
 		return len(left) == 0, err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +21,8 @@ import (
 
 // storm kills the server again and again and starts it anew.
 func (r *Rig) storm() error {
-	for k := range r.o.Kills {
+	begun := time.Now()
+	for k := 0; k < r.o.Kills || time.Since(begun) < r.o.For; k++ {
 		if err := r.sleep(10*time.Millisecond + time.Duration(r.rng.Int64N(int64(r.o.Pause)))); err != nil {
 			return err
 		}
@@ -71,8 +73,16 @@ func (r *Rig) sleep(d time.Duration) error {
 	}
 }
 
-// climbing lists the machines whose start is recorded: id to pid.
-func (r *Rig) climbing() map[string]int {
+// candidate is a machine that has no reason to end while the server is away.
+type candidate struct {
+	pid     int
+	builder string // whose it is, as region/name; "" for a validation's
+	hold    int    // and which time of being left alone that was
+}
+
+// climbing lists the machines that should go on: those whose validation has
+// recorded their start, and those of builders that are left alone.
+func (r *Rig) climbing() map[string]candidate {
 	if !r.o.Machine {
 		return nil
 	}
@@ -80,17 +90,58 @@ func (r *Rig) climbing() map[string]int {
 	if err != nil {
 		return nil // it is not answering now
 	}
-	up := map[string]bool{}
+	up := map[string]candidate{}
 	for _, j := range jobs {
-		up["v-"+strings.TrimPrefix(j.ID, "job-")] = j.StepName == "climb"
+		if j.StepName == "climb" {
+			up["v-"+strings.TrimPrefix(j.ID, "job-")] = candidate{}
+		}
 	}
-	out := map[string]int{}
+	for n := range r.regions() {
+		at := region(n * perRegion)
+		var all adminapi.Builders
+		if r.clients.In(at).Admin(r.ctx, "GET", "/image-builders", nil, &all) != nil {
+			return nil
+		}
+		for _, b := range all.Builders {
+			if hold := r.holds(at + "/" + b.Name); hold > 0 && b.State == "RUNNING" {
+				up[b.Machine] = candidate{builder: at + "/" + b.Name, hold: hold}
+			}
+		}
+	}
+	out := map[string]candidate{}
 	for _, m := range r.machines() {
-		if up[m.ID] && m.State == "running" {
-			out[m.ID] = m.PID
+		if c, ok := up[m.ID]; ok && m.State == "running" {
+			c.pid = m.PID
+			out[m.ID] = c
 		}
 	}
 	return out
+}
+
+// hold notes that a builder is left alone from now on, or no longer.
+func (r *Rig) hold(builder string, on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !on {
+		delete(r.held, builder)
+		return
+	}
+	r.dwells++
+	r.held[builder] = r.dwells
+}
+
+// holds tells which time of being left alone this is for a builder; 0 for none.
+func (r *Rig) holds(builder string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held[builder]
+}
+
+// regions is how many Regions the journeys have come to.
+func (r *Rig) regions() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return (r.next + perRegion - 1) / perRegion
 }
 
 func (r *Rig) machines() []adminapi.Machine {
@@ -102,8 +153,9 @@ func (r *Rig) machines() []adminapi.Machine {
 	return out.Machines
 }
 
-// attached wants the machines of before to go on as the same processes.
-func (r *Rig) attached(before map[string]int) {
+// attached wants the machines of before to go on as the same processes, except
+// those that were killed or asked to end meanwhile.
+func (r *Rig) attached(before map[string]candidate) {
 	if len(before) == 0 {
 		return
 	}
@@ -111,13 +163,18 @@ func (r *Rig) attached(before map[string]int) {
 	for _, m := range r.machines() {
 		now[m.ID] = m.PID
 	}
-	for id, pid := range before {
+	for id, was := range before {
+		if r.wasShot(was.pid) || was.builder != "" && r.holds(was.builder) != was.hold {
+			continue
+		}
 		r.kills.candidates++
 		switch {
-		case now[id] == pid && syscall.Kill(pid, 0) == nil:
+		case now[id] == was.pid && syscall.Kill(was.pid, 0) == nil:
 			r.kills.attached++
 		case now[id] != 0:
-			r.fail("machine %s was process %d before the server's death and is process %d after it", id, pid, now[id])
+			r.fail("machine %s was process %d before the server's death and is process %d after it", id, was.pid, now[id])
+		case was.builder != "":
+			r.fail("machine %s of %s ran before the server's death and is lost after it", id, was.builder)
 		}
 	}
 }
@@ -148,10 +205,13 @@ func (r *Rig) hunt(ctx context.Context) {
 			}
 		case now := <-machines.C:
 			// A guest does not care for the end of its network's process.
-			if r.o.Machine && rng.IntN(3) == 0 && r.killMachine(" "+guestnet.Arg+" ") {
+			if r.o.Machine && rng.IntN(3) == 0 && r.killMachine(rng, " "+guestnet.Arg+" ") {
 				r.killed(&r.kills.network)
 			}
-			if r.o.Machine && now.After(due) && r.killMachine("qemu-system") {
+			if r.o.Machine && rng.IntN(20) == 0 && r.killMachine(rng, "swtpm ") {
+				r.killed(&r.kills.tpm)
+			}
+			if r.o.Machine && now.After(due) && r.killMachine(rng, "qemu-system") {
 				r.killed(&r.kills.machine)
 				due = now.Add(2*r.o.Pause + time.Duration(rng.Int64N(int64(2*r.o.Pause))))
 			}
@@ -170,19 +230,29 @@ func (r *Rig) hunted() error {
 	return rig.Poll(r.ctx, r.o.Limit, time.Second, func() (bool, error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return !r.o.Machine || r.kills.worker > 0 && r.kills.machine > 0, nil
+		return !r.o.Machine || r.kills.worker > 0 && r.kills.machine > 0 && r.kills.tpm > 0 && r.kills.network > 0, nil
 	})
 }
 
 // killMachine kills one process of a machine with these words in its command
 // line, whoever owns it by now.
-func (r *Rig) killMachine(words string) bool {
-	for _, p := range rig.Processes(r.dataDir()) {
-		if strings.Contains(p.Command, words) && syscall.Kill(p.Pid, syscall.SIGKILL) == nil {
-			return true
-		}
+func (r *Rig) killMachine(rng *rand.Rand, words string) bool {
+	all := slices.DeleteFunc(rig.Processes(r.dataDir()), func(p rig.Process) bool { return !strings.Contains(p.Command, words) })
+	if len(all) == 0 {
+		return false
 	}
-	return false
+	pid := all[rng.IntN(len(all))].Pid
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shot[pid] = true
+	return syscall.Kill(pid, syscall.SIGKILL) == nil
+}
+
+// wasShot tells whether a process was killed by us.
+func (r *Rig) wasShot(pid int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shot[pid]
 }
 
 // children lists the processes that a process has started and still owns.

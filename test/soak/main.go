@@ -1,7 +1,7 @@
 // Command soak kills the server, its inspection workers and its machines again
 // and again while real guests boot, and says what became of everything:
 //
-//	make soak            go run ./test/soak [--kills 10] [--seed N] [--compute fake]
+//	make soak            go run ./test/soak [--minutes 5] [--kills 10] [--seed N] [--compute fake]
 //	make soak-sessions   go run ./test/soak --sessions --kills 400 --pause 1s
 //
 // With --sessions, users stream from a fleet of machines that are not real.
@@ -35,7 +35,8 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	kills := flag.Int("kills", 10, "how often to kill the server")
+	kills := flag.Int("kills", 10, "how often to kill the server at least")
+	minutes := flag.Float64("minutes", 5, "go on killing this long at least")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()%1e9), "where the randomness comes from")
 	compute := flag.String("compute", "qemu", "qemu or fake")
 	pause := flag.Duration("pause", 12*time.Second, "the longest time between a start and its kill")
@@ -53,12 +54,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	o := crash.Options{
-		Bin: bin, Dir: dir, Seed: *seed, Kills: *kills, Pause: *pause, Workers: 3, Limit: 5 * time.Minute,
+		Bin: bin, Dir: dir, Seed: *seed, Kills: *kills, Pause: *pause, Workers: 2, Limit: 5 * time.Minute,
+		For:  time.Duration(*minutes * float64(time.Minute)),
 		Args: []string{"--import-rules", "open", "--compute", *compute},
-		Odds: crash.Odds{Abandon: 8, Validate: 80, Cancel: 10, Delete: 50},
+		Odds: crash.Odds{Abandon: 8, Validate: 30, Cancel: 10, Delete: 50, Build: 90},
 	}
 	if *sessions {
-		o.Args, o.Workers = []string{"--compute", "fake", "--fake-boot-time", "300ms"}, 20
+		o.Args, o.Workers, o.For = []string{"--compute", "fake", "--fake-boot-time", "300ms"}, 20, 0
 		return soak(dir, o, func(o crash.Options) (*crash.Report, error) { return crash.Sessions(ctx, o, 16) })
 	}
 	if *compute == "fake" {
@@ -70,6 +72,14 @@ func run(ctx context.Context) error {
 		}
 	}
 	o.Machine = *compute == "qemu"
+	if o.Machine {
+		// Two guests at a time fit beside other work.
+		types := filepath.Join(dir, "types.json")
+		if err := os.WriteFile(types, []byte(`{"types": [{"type": "GeneralPurpose.m7i.large", "vcpu": 1, "memory_gib": 0.5}]}`), 0o600); err != nil {
+			return err
+		}
+		o.Args = append(o.Args, "--instance-types", types)
+	}
 	if *disk == "" {
 		if *disk, err = rig.SampleDisk(ctx); err != nil {
 			return fmt.Errorf("making the guest's disk: %w", err)
@@ -91,7 +101,7 @@ func soak(dir string, o crash.Options, run func(crash.Options) (*crash.Report, e
 	}
 	defer log.Close()
 	o.Log = log
-	fmt.Printf("soak: seed %d, %d kills of the server; the log is %s\n", o.Seed, o.Kills, log.Name())
+	fmt.Printf("soak: seed %d, %v and %d kills of the server at least; the log is %s\n", o.Seed, o.For, o.Kills, log.Name())
 	begun := time.Now()
 	report, err := run(o)
 	if err != nil {
