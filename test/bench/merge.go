@@ -17,6 +17,35 @@ const mergeGoal = 1.0
 // volumeBytes is the size of a builder's root volume.
 const volumeBytes = 200 << 30
 
+// cloneGoal is what the layer of a new image builder may take to make, whatever
+// the size of the disk.
+const cloneGoal = 50 * time.Millisecond
+
+// clones measures the layer that an image builder writes into, over a sealed disk.
+func (b *bench) clones(s *disk.Store) error {
+	b.table.head("A disk of its own for an image builder, over an image's; median of %d", b.rounds)
+	for _, gib := range []int64{1, 100} {
+		base, err := b.sealedBase(s, gib<<30)
+		if err != nil {
+			return err
+		}
+		var took []time.Duration
+		for range b.rounds {
+			begun := time.Now()
+			if _, err := s.CreateOverlay(b.ctx, "clone", base, gib<<30); err != nil {
+				return err
+			}
+			took = append(took, time.Since(begun))
+			if err := s.RemoveOverlay(b.ctx, "clone"); err != nil {
+				return err
+			}
+		}
+		m := median(took)
+		b.table.add(fmt.Sprintf("of %d GiB", gib), tenths(m), "< 50 ms", m < cloneGoal)
+	}
+	return nil
+}
+
 // merges measures how what was changed in an image builder becomes a disk of its
 // own: a hundred megabytes in a volume of 200 GiB.
 func (b *bench) merges() (err error) {
@@ -26,8 +55,11 @@ func (b *bench) merges() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	base, err := b.sealedBase(s)
+	base, err := b.sealedBase(s, virtual)
 	if err != nil {
+		return err
+	}
+	if err := b.clones(s); err != nil {
 		return err
 	}
 	overlay, err := s.CreateOverlay(b.ctx, "o", base, volumeBytes)
@@ -67,10 +99,10 @@ func (b *bench) merges() (err error) {
 	return nil
 }
 
-// sealedBase makes a sealed disk of the disk that others are measured with.
-func (b *bench) sealedBase(s *disk.Store) (disk.Digest, error) {
+// sealedBase makes a sealed disk of a size, with what others are measured with in it.
+func (b *bench) sealedBase(s *disk.Store, size int64) (disk.Digest, error) {
 	raw := filepath.Join(b.dir, "merge.raw")
-	if err := makeDisk(raw, virtual); err != nil {
+	if err := makeDisk(raw, size); err != nil {
 		return disk.Digest{}, err
 	}
 	defer os.Remove(raw)
