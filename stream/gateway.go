@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +35,6 @@ const (
 const (
 	maxMessage = 1<<20 + 64<<10 // bytes of a websocket's message: a clipboard and some more
 	maxNote    = 4 << 10        // bytes of a text message
-	piece      = 64 << 10       // bytes that are sent at once, at most
 	hello      = 10 * time.Second
 	guestStall = 30 * time.Second // a display that takes nothing for so long is lost
 )
@@ -267,21 +265,13 @@ func leftBy(err error) ending {
 // holds up nobody but itself: the display waits for it before it draws more.
 func (v *viewer) fromGuest() ending {
 	var lost error
-	out := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) {
+	err := (&filter.Guest{Rules: v.rules, In: v.guest, Out: writerFunc(func(p []byte) (int, error) {
 		if lost = v.send(websocket.MessageBinary, p); lost != nil {
 			return 0, lost
 		}
 		v.out.Add(int64(len(p)))
 		return len(p), nil
-	}), piece)
-	in := bufio.NewReaderSize(readerFunc(func(p []byte) (int, error) {
-		// All that has come is passed on before more is waited for.
-		if err := out.Flush(); err != nil {
-			return 0, err
-		}
-		return v.guest.Read(p)
-	}), piece)
-	err := (&filter.Guest{Rules: v.rules, In: in, Out: out}).Run()
+	})}).Run()
 	switch {
 	case lost != nil:
 		return ending{code: websocket.StatusNormalClosure, why: "lost", err: lost}
@@ -296,10 +286,6 @@ func (v *viewer) fromGuest() ending {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // note is a message beside the screen, as JSON in a text message.
 type note struct {

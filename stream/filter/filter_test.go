@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -133,10 +132,7 @@ func update(rects ...[]byte) []byte { return join(0, 0, be16(len(rects)), bytes.
 
 func follow(r Rules, sent []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w := bufio.NewWriter(&out)
-	g := Guest{Rules: r, In: bufio.NewReader(bytes.NewReader(sent)), Out: w}
-	err := g.Run()
-	_ = w.Flush() // into memory
+	err := (&Guest{Rules: r, In: bytes.NewReader(sent), Out: &out}).Run()
 	return out.Bytes(), err
 }
 
@@ -145,14 +141,15 @@ var bell = []byte{2}
 func TestGuestMessages(t *testing.T) {
 	text, extended := join(3, 0, 0, 0, be32(3), "abc"), join(3, 0, 0, 0, be32(-8), be32(actionProvide|1), "zlib")
 	asks, caps := join(3, 0, 0, 0, be32(-4), be32(actionRequest|1)), join(3, 0, 0, 0, be32(-4), be32(actionCaps|1))
-	long := make([]byte, 20000)
+	long := sequence(20000)
 	for _, c := range []struct {
 		name  string
 		rules Rules
 		sent  []byte
 		want  []byte // nil: as sent
 	}{
-		{"raw", free, update(rect(2, 3, raw, make([]byte, 24))), nil},
+		{"raw", free, update(rect(2, 3, raw, sequence(24))), nil},
+		{"raw, more than is read at once", free, update(rect(200, 200, raw, sequence(160000)), rect(2, 3, raw, sequence(24))), nil},
 		{"copied", free, update(rect(2, 3, copyRect, be32(7))), nil},
 		{"one colour", free, update(rect(9, 9, tight, 0x80, "rgb")), nil},
 		{"a JPEG", free, update(rect(9, 9, tight, 0x90, 0xa0, 0x9c, 0x01, long)), nil}, // 20000 = 0x20 | 0x1c<<7 | 1<<14
@@ -181,9 +178,66 @@ func TestGuestMessages(t *testing.T) {
 		if err != io.EOF || !bytes.Equal(got, join(shown, want, bell)) {
 			t.Errorf("%s: %v, %d bytes, want %d", c.name, err, len(got), len(shown)+len(want)+1)
 		}
+		for _, size := range []int{1, 7, 1000} {
+			var out bytes.Buffer
+			in := &dribble{bytes.NewReader(join(screen, c.sent, bell)), size}
+			if err := (&Guest{Rules: c.rules, In: in, Out: &out}).Run(); err != io.EOF || !bytes.Equal(out.Bytes(), got) {
+				t.Errorf("%s, in pieces of %d: %v, %d bytes, and they are others", c.name, size, err, out.Len())
+			}
+		}
 		if _, err := follow(c.rules, join(screen, c.sent[:len(c.sent)-1])); c.want == nil && err != io.ErrUnexpectedEOF {
 			t.Errorf("%s, cut: %v", c.name, err)
 		}
+	}
+}
+
+// dribble gives at most so many bytes at a time.
+type dribble struct {
+	io.Reader
+	most int
+}
+
+func (d *dribble) Read(p []byte) (int, error) { return d.Reader.Read(p[:min(len(p), d.most)]) }
+
+// sequence is bytes of which none looks like its neighbours.
+func sequence(n int) []byte {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = byte(i * 7)
+	}
+	return out
+}
+
+// TestGuestPasses: what has come is passed on before more is waited for, and a
+// picture larger than a piece is the same on the other side.
+func TestGuestPasses(t *testing.T) {
+	big := update(rect(200, 200, raw, sequence(160000)), rect(1, 1, raw, be32(0)))
+	in, display := io.Pipe()
+	viewer, out := io.Pipe()
+	go func() { out.CloseWithError((&Guest{Rules: free, In: in, Out: out}).Run()) }()
+	for _, p := range [][]byte{screen, bell, big[:5], big[5:100], big[100:150000], big[150000:]} {
+		want := p
+		if &p[0] == &screen[0] {
+			want = shown
+		}
+		if len(p) == 5 { // what is not judged yet stays
+			want = p[:4]
+		} else if len(p) == 95 {
+			want = big[4:100]
+		}
+		sent := make(chan error, 1)
+		go func() { _, err := display.Write(p); sent <- err }()
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(viewer, got); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes: %v, and not what was sent", len(want), err)
+		}
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+	}
+	display.Close()
+	if _, err := viewer.Read(make([]byte, 1)); err != io.EOF {
+		t.Error(err)
 	}
 }
 

@@ -1,23 +1,32 @@
 package filter
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 )
 
-// Guest follows what a guest's display sends, from In to Out. Out must be
-// flushed by whoever reads on below In.
+// Guest follows what a guest's display sends, from In to Out. All that has come
+// is written, in pieces of at most 64 KiB, before more is waited for.
 type Guest struct {
 	Rules Rules
-	In    *bufio.Reader
-	Out   *bufio.Writer
+	In    io.Reader
+	Out   io.Writer
 	// Updates counts pictures, or parts of them.
 	Updates int64
+
+	// buf holds what was read, up to end. What lies before at has been judged, and
+	// of that, what lies before sent is with the viewer or was kept back.
+	buf           []byte
+	sent, at, end int
 }
+
+// piece is how much is read at once.
+const piece = 64 << 10
 
 // Run follows the display until an error; io.EOF after a last whole message.
 func (g *Guest) Run() error {
+	g.buf = make([]byte, piece)
 	if err := g.handshake(); err != nil {
 		return err
 	}
@@ -28,23 +37,75 @@ func (g *Guest) Run() error {
 	}
 }
 
+// flush writes what was judged and may pass.
+func (g *Guest) flush() error {
+	if g.sent == g.at {
+		return nil
+	}
+	_, err := g.Out.Write(g.buf[g.sent:g.at])
+	g.sent = g.at
+	return err
+}
+
+// more reads at least a byte, after everything that may pass has been written.
+func (g *Guest) more() error {
+	if err := g.flush(); err != nil {
+		return err
+	}
+	g.end = copy(g.buf, g.buf[g.at:g.end]) // the beginning of a head, a few bytes
+	g.at, g.sent = 0, 0
+	n, err := g.In.Read(g.buf[g.end:])
+	g.end += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// peek gives the next n bytes, which are not judged yet: a few, far fewer than
+// there is room for. They hold until the next read.
+func (g *Guest) peek(n int) ([]byte, error) {
+	for g.end-g.at < n {
+		if err := g.more(); err != nil {
+			return nil, err
+		}
+	}
+	return g.buf[g.at : g.at+n], nil
+}
+
 // take reads n bytes, which are passed on. They hold until the next read.
 func (g *Guest) take(n int) ([]byte, error) {
-	b, err := g.In.Peek(n)
-	if err != nil {
-		return nil, short(err)
-	}
-	if _, err := g.Out.Write(b); err != nil {
-		return nil, err
-	}
-	_, err = g.In.Discard(n)
-	return b, err
+	b, err := g.peek(n)
+	g.at += len(b)
+	return b, short(err)
 }
 
 // pass passes n bytes on.
 func (g *Guest) pass(n int64) error {
-	_, err := io.CopyN(g.Out, g.In, n)
-	return short(err)
+	for n > 0 {
+		if _, err := g.peek(1); err != nil {
+			return short(err)
+		}
+		k := min(n, int64(g.end-g.at))
+		g.at, n = g.at+int(k), n-k
+	}
+	return nil
+}
+
+// drop keeps n bytes back.
+func (g *Guest) drop(n int64) error {
+	if err := g.flush(); err != nil {
+		return err
+	}
+	for n > 0 {
+		if _, err := g.peek(1); err != nil {
+			return short(err)
+		}
+		k := min(n, int64(g.end-g.at))
+		g.at, n = g.at+int(k), n-k
+		g.sent = g.at
+	}
+	return nil
 }
 
 // short is an end in the midst of something.
@@ -89,20 +150,19 @@ func (g *Guest) handshake() error {
 // security offers viewers the one type that is used: none. Who may look was
 // decided before.
 func (g *Guest) security() error {
-	n, err := g.In.ReadByte()
+	n, err := g.peek(1)
 	if err != nil {
 		return short(err)
 	}
-	none := false
-	for range n {
-		kind, err := g.In.ReadByte()
-		if err != nil {
-			return short(err)
-		}
-		none = none || kind == 1
+	kinds, err := g.peek(1 + int(n[0]))
+	if err != nil {
+		return short(err)
 	}
-	if !none {
+	if !bytes.Contains(kinds[1:], []byte{1}) {
 		return wrong("the display wants a password")
+	}
+	if err := g.drop(int64(len(kinds))); err != nil {
+		return err
 	}
 	_, err = g.Out.Write([]byte{1, 1})
 	return err
@@ -116,7 +176,7 @@ func area(w, h int) error {
 }
 
 func (g *Guest) message() error {
-	kind, err := g.In.Peek(1)
+	kind, err := g.peek(1)
 	if err != nil {
 		return err // between messages: no surprise
 	}
@@ -140,7 +200,7 @@ func (g *Guest) message() error {
 
 // text is ServerCutText, plain or extended.
 func (g *Guest) text() error {
-	head, err := g.In.Peek(clipboardHeader)
+	head, err := g.peek(clipboardHeader)
 	if err != nil {
 		return short(err)
 	}
@@ -150,7 +210,7 @@ func (g *Guest) text() error {
 		if size < 4 {
 			return wrong("an extended clipboard of %d bytes", size)
 		}
-		if head, err = g.In.Peek(clipboardHeader + 4); err != nil {
+		if head, err = g.peek(clipboardHeader + 4); err != nil {
 			return short(err)
 		}
 		flags = binary.BigEndian.Uint32(head[clipboardHeader:])
@@ -161,8 +221,7 @@ func (g *Guest) text() error {
 	if g.Rules.textMayPass(length, flags, false) {
 		return g.pass(clipboardHeader + size)
 	}
-	_, err = io.CopyN(io.Discard, g.In, clipboardHeader+size)
-	return short(err)
+	return g.drop(clipboardHeader + size)
 }
 
 // update is FramebufferUpdate.

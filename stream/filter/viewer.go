@@ -72,11 +72,15 @@ func (v *Viewer) one(p, out []byte) (int, []byte, error) {
 // viewerLength is the length of the message that p begins with, 0 while it
 // cannot be told.
 func viewerLength(p []byte) (int, error) {
-	fixed := map[byte]int{0: 20, 3: 10, 4: 8, 5: 6}
-	if n := fixed[p[0]]; n > 0 {
-		return n, nil
-	}
 	switch p[0] {
+	case 0: // SetPixelFormat
+		return 20, nil
+	case 3: // FramebufferUpdateRequest
+		return 10, nil
+	case 4: // KeyEvent
+		return 8, nil
+	case 5: // PointerEvent
+		return 6, nil
 	case 2: // SetEncodings
 		if len(p) < 4 {
 			return 0, nil
