@@ -118,10 +118,12 @@ const (
 // SessionWish is what the ticket of an address says about the session that its
 // holder is to have.
 type SessionWish struct {
-	Stack       string
-	Auth        string
-	Application string `json:",omitempty"`
-	Context     string `json:",omitempty"`
+	Stack string
+	// When stack and fleet were made: later ones of their names are others.
+	StackMade, FleetMade time.Time
+	Auth                 string
+	Application          string `json:",omitempty"`
+	Context              string `json:",omitempty"`
 }
 
 // Times around the end of a session. Users are told five minutes before the

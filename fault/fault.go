@@ -9,6 +9,9 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Kind says what the caller can do about an error.
@@ -120,7 +123,23 @@ func Public(err error) string {
 		return "An internal error occurred."
 	}
 	if e.Hint != "" {
-		return e.Public + " " + e.Hint
+		return Plain(e.Public + " " + e.Hint)
 	}
-	return e.Public
+	return Plain(e.Public)
+}
+
+// Plain takes out of a text what would do something to a terminal or hide a part
+// of it: control characters but line ends and tabs, marks that change the
+// direction of writing, and bytes that are no text. Words in errors may be a
+// guest's or a stranger's.
+func Plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029', r == utf8.RuneError:
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -21,6 +21,24 @@ func TestWrappedErrorsAreFound(t *testing.T) {
 	}
 }
 
+// TestWordsOfStrangersDoNothing: what a guest puts into an error reaches people
+// as words, not as orders to their terminal.
+func TestWordsOfStrangersDoNothing(t *testing.T) {
+	for said, want := range map[string]string{
+		"plain\tand\nlines": "plain\tand\nlines", "Grüße, 世界": "Grüße, 世界",
+		"\x1b]0;owned\x07\x1b[2Jgone": "]0;owned[2Jgone", "\u009b31mred": "31mred", "back\rover\b\x7f\x00": "backover",
+		"exe.\u202efdp": "exe.fdp", "a\u2066b\u2069\u200fc": "abc", "bad\xff\xfebytes": "badbytes",
+	} {
+		err := New(NotAvailable, "%s", said)
+		if got := Public(err); got != want {
+			t.Errorf("%q: %q", said, got)
+		}
+		if got := Public(err.WithHint("%s", said)); got != want+" "+want {
+			t.Errorf("%q as a hint: %q", said, got)
+		}
+	}
+}
+
 func TestForeignErrorsAreInternal(t *testing.T) {
 	if KindOf(errors.New("x")) != Internal || strings.Contains(Public(errors.New("path /x")), "/x") {
 		t.Fatal("a foreign error must be internal and say nothing")

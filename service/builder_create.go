@@ -111,7 +111,9 @@ func (s *Service) checkBuilderRequest(in BuilderSpec) (domain.InstanceType, erro
 		err = fault.New(fault.NotFound, "The directory config %s does not exist.", in.Directory).
 			WithHint("Directory configs are not built on this server: leave DomainJoinInfo out and join the domain in the guest.")
 	default:
-		err = s.checkSoftware(in.Install, in.Uninstall)
+		if err = checkEndpoints(in.Endpoints); err == nil {
+			err = s.checkSoftware(in.Install, in.Uninstall)
+		}
 	}
 	return t, err
 }

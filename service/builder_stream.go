@@ -25,7 +25,7 @@ func (s *Service) BuilderAddress(ctx context.Context, c domain.Caller, name stri
 			return fault.New(fault.WrongState, "The image builder %s is %s. The image builder must be RUNNING for this action to succeed.", name, b.State)
 		}
 		t := &domain.Ticket{Purpose: domain.ForBuilder, Subject: b.Key, Machine: b.Machine, User: c.ARN}
-		address, err = s.issue(tx, t, life)
+		address, err = s.issue(tx, t, b.Endpoints, life)
 		expires = t.Expires
 		return err
 	})
@@ -34,13 +34,16 @@ func (s *Service) BuilderAddress(ctx context.Context, c domain.Caller, name stri
 
 // builderScreen is the screen of a builder, while it is the same builder and
 // runs.
-func builderScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) {
+func builderScreen(ctx context.Context, tx store.Tx, t *domain.Ticket) (*Screen, error) {
 	b := new(domain.Builder)
 	err := tx.Get(t.Subject, b)
 	if err == nil && b.Machine != t.Machine || fault.Is(err, fault.NotFound) {
 		return nil, fault.New(fault.NotFound, "The image builder %s does not exist any more.", t.Subject.Name)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := mayEnter(ctx, b.Endpoints); err != nil {
 		return nil, err
 	}
 	if b.State != domain.BuilderRunning {
@@ -70,6 +73,9 @@ func (s *Service) PageBuilder(ctx context.Context, page string) (c domain.Caller
 		if err := tx.Get(t.Subject, b); fault.Is(err, fault.NotFound) || err == nil && b.Machine != t.Machine {
 			return gone
 		} else if err != nil {
+			return err
+		}
+		if err := mayEnter(ctx, b.Endpoints); err != nil {
 			return err
 		}
 		c, builder = domain.Caller{Account: b.Key.Account, Region: b.Key.Region, ARN: t.User}, b.Key.Name

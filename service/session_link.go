@@ -129,7 +129,7 @@ func (s *Service) changeSession(ctx context.Context, key domain.Key, change func
 
 // sessionScreen is the screen of a session's instance; without a machine while
 // that is being started.
-func (s *Service) sessionScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) {
+func (s *Service) sessionScreen(ctx context.Context, tx store.Tx, t *domain.Ticket) (*Screen, error) {
 	x := new(domain.Session)
 	if err := tx.Get(t.Subject, x); fault.Is(err, fault.NotFound) || err == nil && x.State == domain.SessionExpired {
 		return nil, noSession()
@@ -138,6 +138,9 @@ func (s *Service) sessionScreen(tx store.Tx, t *domain.Ticket) (*Screen, error) 
 	}
 	n := new(domain.Stack)
 	if err := tx.Get(x.StackKey(), n); err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	if err := mayEnter(ctx, n.Endpoints); err != nil {
 		return nil, err
 	}
 	now := s.sessionNow(tx, x)

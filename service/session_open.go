@@ -41,9 +41,9 @@ func (s *Service) SessionAddress(ctx context.Context, c domain.Caller, in Sessio
 		if err := checkApplication(tx, f, in.Application); err != nil {
 			return err
 		}
-		t := &domain.Ticket{Purpose: domain.ForSession, Subject: f.Key, User: in.User,
-			Session: &domain.SessionWish{Stack: in.Stack, Auth: domain.AuthAPI, Application: in.Application, Context: in.Context}}
-		address, err = s.issue(tx, t, life)
+		t := &domain.Ticket{Purpose: domain.ForSession, Subject: f.Key, User: in.User, Session: &domain.SessionWish{
+			Stack: in.Stack, StackMade: n.Created, FleetMade: f.Created, Auth: domain.AuthAPI, Application: in.Application, Context: in.Context}}
+		address, err = s.issue(tx, t, n.Endpoints, life)
 		expires = t.Expires
 		return err
 	})
@@ -94,14 +94,14 @@ func checkApplication(tx store.Tx, f *domain.Fleet, name string) error {
 // on this stack and fleet, or a new one on an instance that is theirs from now
 // on. Errors: WrongState and NotAvailable (the fleet does not serve), Unavailable
 // (every instance is taken).
-func (s *Service) openSession(tx store.Tx, t *domain.Ticket) (*domain.Session, error) {
-	f := new(domain.Fleet)
-	if err := tx.Get(t.Subject, f); fault.Is(err, fault.NotFound) {
-		return nil, fault.New(fault.NotFound, "The fleet %s does not exist any more.", t.Subject.Name)
-	} else if err != nil {
+func (s *Service) openSession(ctx context.Context, tx store.Tx, t *domain.Ticket) (*domain.Session, error) {
+	f, n, err := wished(tx, t)
+	if err != nil {
 		return nil, err
 	}
-	stack := domain.Key{Scope: f.Key.Scope, Kind: domain.KindStack, Name: t.Session.Stack}
+	if err := mayEnter(ctx, n.Endpoints); err != nil {
+		return nil, err
+	}
 	live, err := liveSessions(tx, f.Key)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (s *Service) openSession(tx store.Tx, t *domain.Ticket) (*domain.Session, e
 			return x, nil
 		}
 	}
-	if err := mustServe(tx, stack, f); err != nil {
+	if err := mustServe(tx, n.Key, f); err != nil {
 		return nil, err
 	}
 	i, err := freeInstance(tx, f, live)
@@ -138,6 +138,27 @@ func (s *Service) openSession(tx store.Tx, t *domain.Ticket) (*domain.Session, e
 		_, err = tx.Move(x.Key, domain.SessionUp, "", x)
 	}
 	return x, err
+}
+
+// wished finds the fleet and the stack that a ticket was made for: no later ones
+// of their names.
+func wished(tx store.Tx, t *domain.Ticket) (*domain.Fleet, *domain.Stack, error) {
+	f, n := new(domain.Fleet), new(domain.Stack)
+	n.Key = domain.Key{Scope: t.Subject.Scope, Kind: domain.KindStack, Name: t.Session.Stack}
+	for _, x := range []struct {
+		what string
+		key  domain.Key
+		noun domain.Noun
+		made time.Time
+	}{{"fleet", t.Subject, f, t.Session.FleetMade}, {"stack", n.Key, n, t.Session.StackMade}} {
+		err := tx.Get(x.key, x.noun)
+		if fault.Is(err, fault.NotFound) || err == nil && !x.noun.Head().Created.Equal(x.made) {
+			return nil, nil, fault.New(fault.NotFound, "The %s %s does not exist any more.", x.what, x.key.Name)
+		} else if err != nil {
+			return nil, nil, err
+		}
+	}
+	return f, n, nil
 }
 
 // freeInstance finds an instance with room for one session more: of several

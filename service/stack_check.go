@@ -92,7 +92,11 @@ func checkAppSettings(n *domain.Stack) error {
 }
 
 func checkStackAccess(n *domain.Stack) error {
-	for _, e := range n.Endpoints {
+	return checkEndpoints(n.Endpoints)
+}
+
+func checkEndpoints(all []domain.AccessEndpoint) error {
+	for _, e := range all {
 		if !strings.HasPrefix(e.VPCE, "vpce-") {
 			return fault.New(fault.BadValue, "An access endpoint needs a VpceId of the form vpce-….")
 		}

@@ -14,13 +14,15 @@ import (
 // Streaming says where screens are looked at.
 type Streaming struct {
 	Base string // origin and path of the pages, known once the server listens
+	// Endpoints are the same for each access endpoint that is on this server.
+	Endpoints map[string]string
 }
 
 // StreamToken is the query parameter that carries the token of an address.
 const StreamToken = "token"
 
-func (s *Streaming) url(token string) string {
-	return s.Base + "?" + url.Values{StreamToken: {token}}.Encode()
+func pageAddress(base, token string) string {
+	return base + "?" + url.Values{StreamToken: {token}}.Encode()
 }
 
 // Screen is what the holder of a ticket may look at.
@@ -44,14 +46,19 @@ type Screen struct {
 // anyText is no bound of the clipboard but the gateway's own.
 const anyText = math.MaxInt32
 
-// issue writes a ticket and returns the address that is handed out; the ticket
-// says what it is for. It may be opened for life.
-func (s *Service) issue(tx store.Tx, t *domain.Ticket, life time.Duration) (address string, err error) {
+// issue writes a ticket and returns the address that is handed out, at one of
+// the access endpoints if there are any; the ticket says what it is for. It may
+// be opened for life.
+func (s *Service) issue(tx store.Tx, t *domain.Ticket, endpoints []domain.AccessEndpoint, life time.Duration) (address string, err error) {
 	if s.Config.Streaming == nil || s.Config.Streaming.Base == "" {
 		return "", fault.New(fault.Unsupported, "This server has no streaming pages.")
 	}
+	base, err := s.Config.Streaming.base(endpoints)
+	if err != nil {
+		return "", err
+	}
 	token, err := s.insertTicket(tx, t, life)
-	return s.Config.Streaming.url(token), err
+	return pageAddress(base, token), err
 }
 
 func (s *Service) insertTicket(tx store.Tx, t *domain.Ticket, life time.Duration) (token string, err error) {
@@ -81,22 +88,24 @@ func checkValidity(seconds *int64, standard int64) (time.Duration, error) {
 // opened again until it expires. Errors: Denied (unknown, changed, expired),
 // NotFound and WrongState (there is nothing to look at), Quota.
 func (s *Service) OpenAddress(ctx context.Context, token string) (scr *Screen, page string, err error) {
+	// Whoever has no good token is not let near the store's only writer.
+	err = s.Store.View(ctx, func(tx store.Tx) error { _, err := addressOf(tx, token); return err })
+	if err != nil {
+		return nil, "", err
+	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		t, err := ticketOf(tx, token)
+		t, err := addressOf(tx, token)
 		if err != nil {
 			return err
 		}
-		if t.Page != "" {
-			return badTicket()
-		}
 		subject := t.Subject
 		if t.Purpose == domain.ForSession {
-			x, err := s.openSession(tx, t)
+			x, err := s.openSession(ctx, tx, t)
 			if err != nil {
 				return err
 			}
 			subject = x.Key
-		} else if _, err = s.screenOf(tx, t); err != nil {
+		} else if _, err = s.screenOf(ctx, tx, t); err != nil {
 			return err
 		}
 		n, err := tx.Count(store.Query{Kind: domain.KindTicket, Alias: t.Key.Name})
@@ -110,7 +119,7 @@ func (s *Service) OpenAddress(ctx context.Context, token string) (scr *Screen, p
 		if page, err = s.insertTicket(tx, own, domain.PageLife); err != nil {
 			return err
 		}
-		scr, err = s.screenOf(tx, own)
+		scr, err = s.screenOf(ctx, tx, own)
 		return err
 	})
 	if err != nil {
@@ -130,10 +139,19 @@ func (s *Service) Screen(ctx context.Context, page string) (scr *Screen, err err
 		if t.Page == "" {
 			return badTicket()
 		}
-		scr, err = s.screenOf(tx, t)
+		scr, err = s.screenOf(ctx, tx, t)
 		return err
 	})
 	return scr, err
+}
+
+// addressOf finds the ticket of an address.
+func addressOf(tx store.Tx, token string) (*domain.Ticket, error) {
+	t, err := ticketOf(tx, token)
+	if err == nil && t.Page != "" {
+		err = badTicket()
+	}
+	return t, err
 }
 
 // ticketOf finds the ticket of a token. That somebody else has such a ticket is
@@ -166,12 +184,12 @@ func badTicket() error {
 }
 
 // screenOf finds what a ticket is for, as it is now.
-func (s *Service) screenOf(tx store.Tx, t *domain.Ticket) (*Screen, error) {
+func (s *Service) screenOf(ctx context.Context, tx store.Tx, t *domain.Ticket) (*Screen, error) {
 	switch t.Purpose {
 	case domain.ForBuilder:
-		return builderScreen(tx, t)
+		return builderScreen(ctx, tx, t)
 	case domain.ForSession:
-		return s.sessionScreen(tx, t)
+		return s.sessionScreen(ctx, tx, t)
 	}
 	return nil, badTicket()
 }

@@ -54,6 +54,7 @@ type viewer struct {
 	guest  net.Conn
 	page   string // public part of its token
 	token  string
+	by     string      // access endpoint that it came through
 	ends   chan ending // the first ending counts
 	up     filter.Viewer
 	rules  filter.Rules
@@ -89,7 +90,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault.Public(err), statusOf(err))
 		return
 	}
-	v := &viewer{s: s, page: id, token: token, ends: make(chan ending, 1), rules: rulesOf(scr)}
+	v := &viewer{s: s, page: id, token: token, by: service.CameThrough(r.Context()), ends: make(chan ending, 1), rules: rulesOf(scr)}
 	if err := s.enter(v); err != nil {
 		s.figures.refused("limit")
 		http.Error(w, fault.Public(err), statusOf(err))
@@ -180,7 +181,7 @@ func (v *viewer) watch(scr *service.Screen) ending {
 
 // over asks whether the screen may not be looked at any more.
 func (v *viewer) over() (ending, bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), hello)
+	ctx, cancel := context.WithTimeout(service.Through(context.Background(), v.by), hello)
 	defer cancel()
 	v.busy(ctx)
 	scr, err := v.s.c.Tickets.Screen(ctx, v.token)

@@ -103,7 +103,7 @@ func (s *Server) openAddress(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id, _, _ := strings.Cut(token, ".")
-	c := &http.Cookie{Name: cookie, Value: token, Path: s.pagePath(id), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.origin.Scheme == "https"}
+	c := &http.Cookie{Name: cookie, Value: token, Path: s.pagePath(id), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.originOf(r).Scheme == "https"}
 	if len(scr.Embedders) > 0 && c.Secure {
 		// In a frame of another site nothing stricter is sent; it is kept apart
 		// for each site that frames.

@@ -120,7 +120,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 }
 
 // host is what may stand in a policy: a name, perhaps for all names below it.
-var host = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)+[a-zA-Z]{2,}$`)
+var host = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])$`)
 
 // framed lets the pages of those hosts show this page in a frame.
 func framed(h http.Header, hosts []string) {

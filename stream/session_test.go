@@ -140,11 +140,11 @@ func TestStackRules(t *testing.T) {
 		t.Skip("the client is not built: `make web` (make test builds it)")
 	}
 	d.used(func(s *service.Screen) {
-		s.Embedders = []string{"portal.example.com", "*.example.org", "evil.example.com; script-src *", "'self'", "https://x.example.com"}
+		s.Embedders = []string{"portal.example.com", "*.example.org", "xn--e1afmkfd.xn--p1ai", "evil.example.com; script-src *", "'self'", "https://x.example.com"}
 		s.Redirect, s.Feedback = "javascript:alert(1)", "https://example.com/feedback?a=b"
 	})
 	res := d.get("/_slipway/stream/p/bbbb/", page)
-	if csp := res.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "frame-ancestors portal.example.com *.example.org") || strings.Contains(csp, "evil") || res.Header.Get("X-Frame-Options") != "" {
+	if csp := res.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "frame-ancestors portal.example.com *.example.org xn--e1afmkfd.xn--p1ai") || strings.Contains(csp, "evil") || res.Header.Get("X-Frame-Options") != "" {
 		t.Errorf("policy: %s", csp)
 	}
 	c := d.viewer()

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -108,6 +109,26 @@ func (s *Server) SetOrigin(origin string) error {
 	return err
 }
 
+type originKey struct{}
+
+// Endpoint is the same pages at an access endpoint, which is called origin from
+// outside: they show what may be looked at through it, and nothing else.
+func (s *Server) Endpoint(id, origin string) (http.Handler, error) {
+	u, err := url.Parse(origin)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := context.WithValue(service.Through(r.Context(), id), originKey{}, u)
+		s.ServeHTTP(w, r.WithContext(ctx))
+	}), err
+}
+
+// originOf is how the place is called that a request came to.
+func (s *Server) originOf(r *http.Request) *url.URL {
+	if u, ok := r.Context().Value(originKey{}).(*url.URL); ok {
+		return u
+	}
+	return s.origin
+}
+
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
@@ -200,11 +221,20 @@ func (s *Server) pageOf(r *http.Request) (scr *service.Screen, token, id string,
 }
 
 // sameOrigin tells whether a request comes from a page of ours. Browsers send
-// Origin with every websocket; what does not is no browser of a user's.
+// Origin with every websocket; what does not is no browser of a user's. A name
+// that is not this server's is nobody's of ours, though Host says the same:
+// whoever owns a name may have it lead here.
 func (s *Server) sameOrigin(r *http.Request) bool {
+	own := s.originOf(r)
 	u, err := url.Parse(r.Header.Get("Origin"))
-	if err != nil || u.Host == "" || s.origin == nil || u.Scheme != s.origin.Scheme {
+	if err != nil || u.Host == "" || own == nil || u.Scheme != own.Scheme {
 		return false
 	}
-	return strings.EqualFold(u.Host, s.origin.Host) || strings.EqualFold(u.Host, r.Host)
+	return strings.EqualFold(u.Host, own.Host) || strings.EqualFold(u.Host, r.Host) && nobodys(u.Hostname())
+}
+
+// nobodys tells whether nobody can have a host name lead to another machine.
+func nobodys(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil || name == "localhost"
 }

@@ -3,7 +3,9 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -93,23 +95,36 @@ func (l *Listener) look(ctx context.Context) error {
 // listen holds one connection after another until ctx ends.
 func (l *Listener) listen(ctx context.Context, key domain.Key, machine string) {
 	for ctx.Err() == nil {
-		c, err := l.World.Driver.Channel(ctx, machine)
-		if err == nil {
-			var once sync.Once // a guest that greets again and again writes nothing more
-			err = guest.Host{
-				Role: guest.RoleBuilder, Session: l.World.IDs.UUID(),
-				Greeted: func(g guest.Greeting) { once.Do(func() { l.greeted(ctx, key, machine, g) }) },
-				Answer: func(ctx context.Context, name string, args json.RawMessage) guest.Answer {
-					l.Log.Debug("the guest tool asks", "builder", key, "call", name[:min(len(name), 64)])
-					return l.Answer(ctx, machine, name, args)
-				},
-			}.Serve(ctx, c)
-		}
+		err := l.hear(ctx, key, machine)
 		l.Log.Debug("the guest tool's channel ended", "builder", key, "error", err)
 		if !wait(ctx, l.Every, nil) {
 			return
 		}
 	}
+}
+
+// hear holds one connection. A panic over what a guest says ends that connection
+// and nothing else.
+func (l *Listener) hear(ctx context.Context, key domain.Key, machine string) (err error) {
+	c, err := l.World.Driver.Channel(ctx, machine)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+			l.Log.Error("what a guest tool said", "builder", key, "error", err, "stack", string(debug.Stack()))
+		}
+	}()
+	var once sync.Once // a guest that greets again and again writes nothing more
+	return guest.Host{
+		Role: guest.RoleBuilder, Session: l.World.IDs.UUID(),
+		Greeted: func(g guest.Greeting) { once.Do(func() { l.greeted(ctx, key, machine, g) }) },
+		Answer: func(ctx context.Context, name string, args json.RawMessage) guest.Answer {
+			l.Log.Debug("the guest tool asks", "builder", key, "call", name[:min(len(name), 64)])
+			return l.Answer(ctx, machine, name, args)
+		},
+	}.Serve(ctx, c)
 }
 
 // greeted writes down which guest tool a builder has. The words are the guest's:

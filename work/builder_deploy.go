@@ -267,7 +267,7 @@ func ending(rep guest.Report) string {
 
 // lastWords shortens an output to its end, in one line.
 func lastWords(out string) string {
-	out = strings.Join(strings.Fields(out), " ")
+	out = strings.Join(strings.Fields(fault.Plain(out)), " ")
 	if r := []rune(out); len(r) > 300 {
 		out = "…" + string(r[len(r)-300:])
 	}

@@ -142,6 +142,9 @@ func TestListener(t *testing.T) {
 	key := r.up("b")
 	l := &work.Listener{World: r.world, Log: slog.New(slog.DiscardHandler), Every: 10 * time.Millisecond,
 		Answer: func(_ context.Context, machine, name string, args json.RawMessage) guest.Answer {
+			if name == "panic" {
+				panic("a defect of ours")
+			}
 			return guest.Answer{Message: machine + " " + name + " " + string(args)}
 		}}
 	l.Start(t.Context())
@@ -160,6 +163,13 @@ func TestListener(t *testing.T) {
 	}
 	if role, err := peer.Role(t.Context()); err != nil || role != guest.RoleBuilder {
 		t.Errorf("%q, %v", role, err)
+	}
+	if _, err := peer.Ask(t.Context(), "panic", nil); err == nil {
+		t.Error("what panicked was answered")
+	}
+	peer = <-peers // the connection is made anew
+	if _, err := ask(peer); err != nil {
+		t.Errorf("after a panic: %v", err)
 	}
 	r.update(func(tx store.Tx) error { _, err := tx.Move(key, domain.BuilderAskStop, "", nil); return err })
 	for { // hung up on

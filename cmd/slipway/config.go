@@ -44,6 +44,7 @@ type ServeConfig struct {
 	TLSKey         string
 	TLSSelfSigned  bool   // make a certificate in the data directory and use it
 	PublicURL      string // origin of every URL handed out; "" is the listening address
+	Endpoints      []accessEndpoint
 	TrustedProxies []netip.Prefix
 	Guests         GuestConfig
 	Limits         throttle.Limits
@@ -208,6 +209,11 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.StringVar(&c.TLSKey, "tls-key", "", "the certificate's key, a PEM `file`")
 			fs.BoolVar(&c.TLSSelfSigned, "tls-self-signed", false, "serve HTTPS with a certificate made in the data directory; slipway env tells clients to trust it")
 			fs.StringVar(&c.PublicURL, "public-url", "", "the `origin` that clients reach this server by, when it is not the listening address")
+			fs.Func("access-endpoint", "show the screens of stacks and image builders that name this access endpoint at an address of its own, and nowhere else, as `ID=HOST:PORT` or ID=HOST:PORT,ORIGIN; may be repeated", func(s string) error {
+				e, err := parseEndpoint(s)
+				c.Endpoints = append(c.Endpoints, e)
+				return err
+			})
 			fs.Func("trusted-proxies", "believe X-Forwarded-For from these comma-separated `networks`", func(s string) (err error) {
 				c.TrustedProxies, err = prefixes(s)
 				return err

@@ -100,10 +100,15 @@ func selfSign(dir, certFile, keyFile string, c ServeConfig) error {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 		DNSNames: []string{"localhost", guestnet.ServiceName}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
-	if host, _, err := net.SplitHostPort(c.Listen); err == nil {
+	addresses := []string{c.Listen}
+	for _, e := range c.Endpoints {
+		addresses = append(addresses, e.listen)
+	}
+	for _, a := range addresses {
+		host, _, err := net.SplitHostPort(a)
 		if ip := net.ParseIP(host); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
-		} else if host != "" {
+		} else if err == nil && host != "" {
 			t.DNSNames = append(t.DNSNames, host)
 		}
 	}

@@ -95,10 +95,11 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 		return err
 	}
 	pictures.Base = ln.endpoint + iconsPath
-	svc.Config.Streaming.Base = ln.endpoint + streamPath
-	if err := screens.SetOrigin(ln.endpoint); err != nil {
-		return err
+	endpoints, err := openPages(c, ln, screens, svc.Config.Streaming, log)
+	if err != nil {
+		return errors.Join(err, ln.Close())
 	}
+	defer endpoints.close()
 	guests.open(c, svc, handler, ln.secure, log)
 	defer guests.close()
 	return answer(ctx, ln, behindProxies(c.TrustedProxies, handler), func() error {

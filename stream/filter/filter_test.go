@@ -45,6 +45,11 @@ var (
 	capsText = join(6, 0, 0, 0, be32(-8), be32(actionCaps|1), be32(0))
 )
 
+// desk asks for a screen of a size.
+func desk(w, h int) []byte {
+	return join(251, 0, be16(w), be16(h), 1, 0, be32(0), be16(0), be16(0), be16(w), be16(h), be32(0))
+}
+
 func encodings(list ...int) []byte {
 	out := join(2, 0, be16(len(list)))
 	for _, e := range list {
@@ -77,6 +82,9 @@ func TestViewerMessages(t *testing.T) {
 	}{
 		{"everything", free, join(pixels, askAll, keyDown, pointer, qemuKey, resize, cut, provide, request, capsText), nil},
 		{"no input", look, join(askAll, keyDown, pointer, qemuKey, resize, askAll), join(askAll, askAll)},
+		{"a screen that is too long", free, join(desk(maxSide+1, 1), askAll), askAll},
+		{"a screen whose sides are allowed and whose area is not", free, join(desk(maxSide, maxSide), askAll), askAll},
+		{"the largest screen", free, desk(maxSide, maxPixels/maxSide), nil},
 		{"no copying in", look, join(cut, provide, request, both, capsText), join(request, capsText)},
 		{"no copying out", Rules{Input: true, CopyIn: MaxText}, join(cut, provide, request, both, capsText), join(cut, provide, capsText)},
 		{"a text as long as may be", Rules{CopyIn: 5}, cut, cut},

@@ -141,7 +141,7 @@ func (v *Viewer) message(m, out []byte) ([]byte, error) {
 		}
 		pass = v.Rules.textMayPass(length, flags, true)
 	case 251:
-		pass = v.Rules.Input && binary.BigEndian.Uint16(m[2:]) <= maxSide && binary.BigEndian.Uint16(m[4:]) <= maxSide
+		pass = v.Rules.Input && area(int(binary.BigEndian.Uint16(m[2:])), int(binary.BigEndian.Uint16(m[4:]))) == nil
 	}
 	if pass {
 		out = append(out, m...)

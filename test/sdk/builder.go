@@ -2,7 +2,10 @@ package sdk
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -54,6 +57,24 @@ func (w *world) builders() {
 	w.buildersRefused("RUNNING")
 	w.builderCreationRefused()
 	w.builderEnds(*subnets.Subnets[0].SubnetId)
+}
+
+// throughEndpoint wants a streaming address to be at the access endpoint of what
+// it is for, and of no use at the server's own.
+func (w *world) throughEndpoint(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Path != "/_slipway/stream/" || u.Query().Get("token") == "" || strings.HasPrefix(address, w.srv.Client.Endpoint+"/") {
+		return fmt.Errorf("it is no address at an access endpoint, %v", err)
+	}
+	res, err := http.Get(w.srv.Client.Endpoint + u.RequestURI())
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusForbidden && res.StatusCode != http.StatusNotImplemented { // built without pages
+		return fmt.Errorf("it is answered %s at the server's own address", res.Status)
+	}
+	return nil
 }
 
 // builderIsIn wants an interface with an address of the subnet, which has one
@@ -152,8 +173,8 @@ func (w *world) buildersRefused(state string) {
 	}
 	address := func(name string, seconds *int64) error {
 		out, err := w.app.CreateImageBuilderStreamingURL(w.ctx, &appstream.CreateImageBuilderStreamingURLInput{Name: &name, Validity: seconds})
-		if err == nil && (!strings.HasPrefix(*out.StreamingURL, w.srv.Client.Endpoint+"/_slipway/stream/?token=") || time.Until(*out.Expires) > time.Hour || time.Until(*out.Expires) < 50*time.Minute) {
-			w.t.Errorf("a streaming URL: %s until %s", *out.StreamingURL, out.Expires)
+		if err == nil && (w.throughEndpoint(*out.StreamingURL) != nil || time.Until(*out.Expires) > time.Hour || time.Until(*out.Expires) < 50*time.Minute) {
+			w.t.Errorf("a streaming URL: %s until %s, %v", *out.StreamingURL, out.Expires, w.throughEndpoint(*out.StreamingURL))
 		}
 		return err
 	}

@@ -27,7 +27,7 @@ const (
 // Run is the whole scenario; the client must speak the protocol.
 func Run(t *testing.T, p Protocol) {
 	disk := rig.Fixture(t, "ws2022")
-	w := newWorld(t, disk, rig.Start(t, "--compute", "fake", "--fake-boot-time", "50ms"))
+	w := newWorld(t, disk, rig.Start(t, "--compute", "fake", "--fake-boot-time", "50ms", "--access-endpoint", "vpce-1=127.0.0.1:0"))
 	t.Run("MainJob", func(t *testing.T) { w.at(t).mainJob() })
 	t.Run("ImportRefused", func(t *testing.T) { w.at(t).importRefused() })
 	t.Run("ImportFails", func(t *testing.T) { w.at(t).importFails() })
