@@ -71,6 +71,7 @@ type LogEntry struct {
 	Seq    int64
 	At     time.Time
 	Key    Key
+	Alias  string // of the resource then, where whoever wrote the entry knew it
 	Event  Event
 	From   State
 	To     State

@@ -123,7 +123,7 @@ func (s *Service) changeSession(ctx context.Context, key domain.Key, change func
 		if err := tx.Put(x); err != nil {
 			return err
 		}
-		return tx.Append(domain.LogEntry{Key: key, Event: "changed", From: x.State, To: x.State})
+		return tx.Append(domain.LogEntry{Key: key, Alias: x.Alias(), Event: "changed", From: x.State, To: x.State})
 	})
 }
 

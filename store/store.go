@@ -74,6 +74,13 @@ type Tx interface {
 	// Count counts what Query would walk (After and Limit ignored).
 	Count(q Query) (int, error)
 
+	// States counts what Query would walk (After and Limit ignored), by state;
+	// states without any are left out.
+	States(q Query) (map[domain.State]int, error)
+	// Keys lists what Query would walk (After and Limit ignored), in no order and
+	// without reading any document: for those who look at everything there is.
+	Keys(q Query) ([]domain.Key, error)
+
 	// Move sends an event to the resource's state machine. On Accept the new
 	// state is written and a log entry appended; on Ignore nothing is written;
 	// on Refuse the error is fault.WrongState naming state and event; NotFound

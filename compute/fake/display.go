@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"bytes"
 	"encoding/binary"
 	"image"
 	"image/color"
@@ -273,15 +274,24 @@ func (d *display) paint(over <-chan struct{}) {
 
 // picture is a FramebufferUpdate of one rectangle.
 func picture(img *image.RGBA, r image.Rectangle, pf pixelFormat) []byte {
-	out := []byte{0, 0, 0, 1}
+	out := make([]byte, 0, 16+r.Dx()*r.Dy()*int(pf.Bits)/8)
+	out = append(out, 0, 0, 0, 1)
 	for _, v := range []int{r.Min.X, r.Min.Y, r.Dx(), r.Dy()} {
 		out = binary.BigEndian.AppendUint16(out, uint16(v))
 	}
 	out = append(out, 0, 0, 0, 0) // raw
+	var before []byte
+	size := r.Dx() * int(pf.Bits) / 8 // of a line that is sent
 	for y := r.Min.Y; y < r.Max.Y; y++ {
+		line := img.Pix[img.PixOffset(r.Min.X, y):][:4*r.Dx()]
+		if bytes.Equal(line, before) { // as most are
+			out = append(out, out[len(out)-size:]...)
+			continue
+		}
 		for x := r.Min.X; x < r.Max.X; x++ {
 			out = pf.appendPixel(out, img.RGBAAt(x, y))
 		}
+		before = line
 	}
 	return out
 }

@@ -296,17 +296,29 @@ func readByte(c io.Reader) (byte, error) {
 func Blank(img image.Image) bool {
 	count := map[[3]uint8]int{}
 	b := img.Bounds()
-	total, most := b.Dx()*b.Dy(), 0
+	total, seen, most := b.Dx()*b.Dy(), 0, 0
+	plain, _ := img.(*image.RGBA)
+	at := func(x, y int) [3]uint8 {
+		if plain != nil {
+			p := plain.Pix[plain.PixOffset(x, y):]
+			return [3]uint8{p[0], p[1], p[2]}
+		}
+		r, g, bl, _ := img.At(x, y).RGBA()
+		return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(bl >> 8)}
+	}
 	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			r, g, bl, _ := img.At(x, y).RGBA()
-			k := [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(bl >> 8)}
-			if len(count) > 4096 {
-				return false // a photograph
+		// Most of a screen is areas: a run of one colour is counted at once.
+		for x := b.Min.X; x < b.Max.X; {
+			c, from := at(x, y), x
+			for x++; x < b.Max.X && at(x, y) == c; x++ {
 			}
-			count[k]++
-			most = max(most, count[k])
+			count[c] += x - from
+			seen, most = seen+x-from, max(most, count[c])
+		}
+		// The rest may have all one colour; what was seen beside it stays.
+		if total > 0 && (seen-most)*500 >= total {
+			return false
 		}
 	}
-	return total == 0 || (total-most)*500 < total
+	return true
 }

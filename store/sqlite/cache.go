@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -23,16 +24,19 @@ import (
 const DefaultCacheBytes = 256 << 20
 
 // group is a set of resources that are invalidated together: a kind in a scope.
-// An empty account or Region stands for queries over all of them.
+// An empty account or Region stands for queries over all of them, an empty alias
+// for those that ask for none: what happens to one fleet's instances leaves
+// answers about another's.
 type group struct {
 	kind domain.Kind
 	domain.Scope
+	alias string
 }
 
 // Lists of references are in groups by the kind and scope of whose they are:
 // what somebody's image refers to changes no answer about shares.
-func referencesFrom(k domain.Key) group { return group{"\x00from " + k.Kind, k.Scope} }
-func referencesTo(k domain.Key) group   { return group{"\x00to " + k.Kind, k.Scope} }
+func referencesFrom(k domain.Key) group { return group{kind: "\x00from " + k.Kind, Scope: k.Scope} }
+func referencesTo(k domain.Key) group   { return group{kind: "\x00to " + k.Kind, Scope: k.Scope} }
 
 // place is where a unit is kept: a resource's name, or a question about a group.
 type place struct {
@@ -43,12 +47,11 @@ type place struct {
 
 // question is everything that tells one query on a group from another.
 type question struct {
-	what  byte // p: page of a query, c: count, f: references from, t: references to
+	what  byte // p: page of a query, c: count, s: count by state, f: references from, t: references to
 	begun bool
 	limit int
 	// from is where the page begins, or whose references are asked for.
 	from  domain.Key
-	alias string
 	words string // names and states, or kinds
 }
 
@@ -59,6 +62,7 @@ type unit struct {
 	rows []*row // of a page, or the one resource; none when it is not there
 	keys []domain.Key
 	n    int
+	by   map[domain.State]int
 	cost int
 
 	// Of an answer that a caller wants remembered (remember.go), instead:
@@ -75,6 +79,8 @@ type cache struct {
 
 	mu      sync.RWMutex
 	changed map[group]int64 // the era that began with its last change
+	known   int64           // since this era, all changes are there
+	prune   int             // how many are too many
 	docs    map[group]map[string]*unit
 	pages   map[group]map[question]*unit
 	answers map[any]*unit
@@ -91,7 +97,7 @@ func newCache(most int) *cache {
 	if most == 0 {
 		most = DefaultCacheBytes
 	}
-	c := &cache{most: most, changed: map[group]int64{}, docs: map[group]map[string]*unit{}, pages: map[group]map[question]*unit{},
+	c := &cache{most: most, prune: leastPrune, changed: map[group]int64{}, docs: map[group]map[string]*unit{}, pages: map[group]map[question]*unit{},
 		answers: map[any]*unit{}, from: map[group]map[*unit]struct{}{}}
 	c.ring.prev, c.ring.next = &c.ring, &c.ring
 	return c
@@ -127,7 +133,7 @@ func (c *cache) put(u *unit) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.changed[u.at.group] > u.seq || !c.room(u) {
+	if !c.fresh(u.at.group, u.seq) || !c.room(u) {
 		return
 	}
 	if u.at.name != "" {
@@ -228,18 +234,36 @@ func (c *cache) publish(seq int64, w *writes) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for k := range w.keys {
-		g := group{k.Kind, k.Scope}
-		if u := c.docs[g][k.Name]; u != nil {
+		if u := c.docs[group{kind: k.Kind, Scope: k.Scope}][k.Name]; u != nil {
 			c.drop(u)
 		}
-		for _, g := range []group{g, {k.Kind, domain.Scope{Account: k.Account}}, {k.Kind, domain.Scope{Region: k.Region}}, {kind: k.Kind}} {
-			c.stale(g, seq)
+		for _, s := range []domain.Scope{k.Scope, {Account: k.Account}, {Region: k.Region}, {}} {
+			c.stale(group{k.Kind, s, ""}, seq)
+			if k.alias != "" {
+				c.stale(group{k.Kind, s, k.alias}, seq)
+			}
 		}
 	}
 	for g := range w.references {
 		c.stale(g, seq)
 	}
+	if len(c.changed) > c.prune {
+		c.known = max(c.known, seq-recent)
+		maps.DeleteFunc(c.changed, func(_ group, at int64) bool { return at <= c.known })
+		c.prune = 2*len(c.changed) + leastPrune
+	}
 }
+
+const (
+	// leastPrune is how many groups are remembered as changed before the old ones
+	// among them are looked for.
+	leastPrune = 1000
+	// recent is how many eras a view may last and still have what it read kept.
+	recent = 1000
+)
+
+// fresh tells whether a group is as it was in an era.
+func (c *cache) fresh(g group, seq int64) bool { return seq >= c.known && c.changed[g] <= seq }
 
 func (c *cache) stale(g group, seq int64) {
 	if c.changed[g] == seq {
@@ -257,15 +281,21 @@ func (c *cache) stale(g group, seq int64) {
 
 // writes is what a transaction has written.
 type writes struct {
-	keys       map[domain.Key]struct{}
+	keys       map[touched]struct{}
 	references map[group]struct{}
 }
 
-func (w *writes) key(k domain.Key) {
+// touched is a resource with an alias that it has or had.
+type touched struct {
+	domain.Key
+	alias string
+}
+
+func (w *writes) key(k domain.Key, alias string) {
 	if w.keys == nil {
-		w.keys = map[domain.Key]struct{}{}
+		w.keys = map[touched]struct{}{}
 	}
-	w.keys[k] = struct{}{}
+	w.keys[touched{k, alias}] = struct{}{}
 }
 
 func (w *writes) reference(from, to domain.Key) {

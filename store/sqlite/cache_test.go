@@ -124,7 +124,9 @@ func TestErasEnd(t *testing.T) {
 		err := d.View(t.Context(), func(tx store.Tx) error {
 			done := make(chan error)
 			go func() {
-				done <- d.Update(t.Context(), func(tx store.Tx) error { return tx.Delete(cacheTestKey(100 + i)) })
+				done <- d.Update(t.Context(), func(tx store.Tx) error {
+					return tx.Insert(&domain.Image{Meta: domain.Meta{Key: cacheTestKey(100 + i)}})
+				})
 			}()
 			if err := <-done; err != nil {
 				return err

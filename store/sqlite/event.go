@@ -11,9 +11,9 @@ func (t *tx) Append(e domain.LogEntry) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}
-	return t.s.exec(`INSERT INTO event (at, kind, account, region, name, event, from_state, to_state, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		append(append([]any{toMicros(t.now)}, keyArgs(e.Key)...), string(e.Event), string(e.From), string(e.To), e.Detail)...)
+	return t.s.exec(`INSERT INTO event (at, kind, account, region, name, alias, event, from_state, to_state, detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		append(append([]any{toMicros(t.now)}, keyArgs(e.Key)...), e.Alias, string(e.Event), string(e.From), string(e.To), e.Detail)...)
 }
 
 func (t *tx) Events(key *domain.Key, after int64, limit int) ([]domain.LogEntry, error) {
@@ -29,11 +29,11 @@ func (t *tx) Events(key *domain.Key, after int64, limit int) ([]domain.LogEntry,
 		limit = math.MaxInt32
 	}
 	var out []domain.LogEntry
-	err := t.s.rows(`SELECT seq, at, kind, account, region, name, event, from_state, to_state, detail FROM event`+
+	err := t.s.rows(`SELECT seq, at, kind, account, region, name, alias, event, from_state, to_state, detail FROM event`+
 		w.text.String()+` ORDER BY seq LIMIT ?`, append(w.args, limit), func(r *sql.Rows) error {
 		var e domain.LogEntry
 		var at int64
-		err := r.Scan(&e.Seq, &at, &e.Key.Kind, &e.Key.Account, &e.Key.Region, &e.Key.Name, &e.Event, &e.From, &e.To, &e.Detail)
+		err := r.Scan(&e.Seq, &at, &e.Key.Kind, &e.Key.Account, &e.Key.Region, &e.Key.Name, &e.Alias, &e.Event, &e.From, &e.To, &e.Detail)
 		e.At = fromMicros(at)
 		out = append(out, e)
 		return err

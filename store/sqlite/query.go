@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -98,7 +99,7 @@ func (t *tx) page(q store.Query, after domain.Key, started bool, n int) ([]*row,
 	if !started {
 		after = domain.Key{Name: q.After}
 	}
-	at := place{group: groupOf(q), ask: question{what: 'p', begun: started, limit: n, from: after, alias: q.Alias, words: words(q)}}
+	at := place{group: groupOf(q), ask: question{what: 'p', begun: started, limit: n, from: after, words: words(q)}}
 	u, err := t.recall(&at)
 	if u != nil || err != nil {
 		return u.answer(), err
@@ -139,7 +140,7 @@ func (t *tx) Count(q store.Query) (int, error) {
 	if err := t.mayRead(); err != nil {
 		return 0, err
 	}
-	at := place{group: groupOf(q), ask: question{what: 'c', alias: q.Alias, words: words(q)}}
+	at := place{group: groupOf(q), ask: question{what: 'c', words: words(q)}}
 	if u, err := t.recall(&at); u != nil || err != nil {
 		return u.count(), err
 	}
@@ -153,8 +154,47 @@ func (t *tx) Count(q store.Query) (int, error) {
 	return n, err
 }
 
+// States implements store.Tx.
+func (t *tx) States(q store.Query) (map[domain.State]int, error) {
+	if err := t.mayRead(); err != nil {
+		return nil, err
+	}
+	at := place{group: groupOf(q), ask: question{what: 's', words: words(q)}}
+	if u, err := t.recall(&at); err != nil {
+		return nil, err
+	} else if u != nil {
+		return maps.Clone(u.by), nil
+	}
+	w := &where{}
+	w.query(q)
+	by := map[domain.State]int{}
+	err := t.s.rows(`SELECT state, COUNT(*) FROM resource`+w.text.String()+` GROUP BY state`, w.args, func(r *sql.Rows) error {
+		var s domain.State
+		var n int
+		err := r.Scan(&s, &n)
+		by[s] = n
+		return err
+	})
+	if err == nil {
+		t.keep(&unit{at: at, by: maps.Clone(by)})
+	}
+	return by, err
+}
+
+// Keys implements store.Tx. They are asked for by those who look at everything,
+// now and then: nothing is kept.
+func (t *tx) Keys(q store.Query) ([]domain.Key, error) {
+	t.sources.readUnknown()
+	if err := t.mayQuery(); err != nil {
+		return nil, err
+	}
+	w := &where{}
+	w.query(q)
+	return t.s.keys(`SELECT kind, account, region, name FROM resource`+w.text.String(), w.args)
+}
+
 func groupOf(q store.Query) group {
-	return group{q.Kind, domain.Scope{Account: q.Account, Region: q.Region}}
+	return group{q.Kind, domain.Scope{Account: q.Account, Region: q.Region}, q.Alias}
 }
 
 // words puts a query's lists into one text, unlike that of any other query.

@@ -79,7 +79,7 @@ func (c *cache) remember(u *unit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for g, seq := range u.sources {
-		if c.changed[g] > seq {
+		if !c.fresh(g, seq) {
 			return
 		}
 	}

@@ -73,6 +73,9 @@ var migrations = [][]string{
 		`CREATE INDEX job_status ON job (status, seq)`,
 		`CREATE INDEX job_of ON job (kind, account, region, name)`,
 	},
+	{ // 2: the log says whose a resource is, so that readers need not ask
+		`ALTER TABLE event ADD COLUMN alias TEXT NOT NULL DEFAULT ''`,
+	},
 }
 
 // migrate brings the file to the newest version, and refuses one that is newer.

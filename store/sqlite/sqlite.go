@@ -52,6 +52,7 @@ type db struct {
 	closing chan struct{}
 	once    sync.Once
 	closed  error // of Close
+	logged  logged
 	epoch   int64
 	cache   *cache
 	life    sync.RWMutex // held by views; Close waits for it
@@ -102,7 +103,7 @@ func (d *db) open(path string) error {
 	}
 	q := url.Values{}
 	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"temp_store(memory)", "cache_size(-4000)"} {
+		"temp_store(memory)", "cache_size(-4000)", "wal_autocheckpoint(0)"} {
 		q.Add("_pragma", p)
 	}
 	// A plain path with a ? or # in it would be cut short; as a URI it is not.
@@ -190,6 +191,7 @@ func (d *db) Update(ctx context.Context, f func(store.Tx) error) error {
 		return err
 	}
 	if t.wrote {
+		d.cut(s, len(t.touched.keys)+1)
 		d.announce()
 	}
 	return nil

@@ -62,6 +62,54 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	}
 }
 
+// TestTheLogIsCut: however much is written, also while others read, the log
+// beside the file stays small.
+func TestTheLogIsCut(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	key := func(i int) domain.Key { return domain.Key{Kind: domain.KindImage, Name: strconv.Itoa(i)} }
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			err := s.View(context.Background(), func(tx store.Tx) error { _, err := tx.Events(nil, 0, 5); return err })
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	for range 300 {
+		err := s.Update(t.Context(), func(tx store.Tx) error {
+			for i := range 20 {
+				if err := tx.Delete(key(i)); err != nil {
+					return err
+				}
+				if err := tx.Insert(&domain.Image{Meta: domain.Meta{Key: key(i)}, Description: strings.Repeat("x", 8000)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(filepath.Join(dir, sqlite.File+"-wal"))
+	if err != nil || st.Size() > 24<<20 {
+		t.Errorf("after 300 commits of 160 kB each: %v, %v", st.Size(), err)
+	}
+}
+
 func TestANewerSchemaIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := open(t, dir).Close(); err != nil {

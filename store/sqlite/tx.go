@@ -92,7 +92,7 @@ func (t *tx) Get(key domain.Key, n domain.Noun) error {
 	if err := t.mayRead(); err != nil {
 		return err
 	}
-	at := place{group: group{key.Kind, key.Scope}, name: key.Name}
+	at := place{group: group{kind: key.Kind, Scope: key.Scope}, name: key.Name}
 	u, err := t.recall(&at)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (t *tx) Insert(n domain.Noun) error {
 	if made == 0 {
 		return fault.New(fault.Exists, "The %s %s already exists.", h.Key.Kind, h.Key.Name)
 	}
-	t.touched.key(h.Key)
+	t.touched.key(h.Key, n.Alias())
 	h.State, h.Version, h.Created, h.Updated = state, 1, t.now, t.now
 	return nil
 }
@@ -159,44 +159,51 @@ func (t *tx) Put(n domain.Noun) error {
 		return err
 	}
 	h := n.Head()
-	state, version, err := t.stateOf(h.Key)
+	have, err := t.have(h.Key)
 	if err != nil {
 		return err
 	}
-	if version != h.Version {
+	if have.version != h.Version {
 		return stale(h.Key)
 	}
-	return t.store(n, state, version)
+	return t.store(n, have.state, have)
 }
 
 func stale(k domain.Key) error {
 	return fault.New(fault.Busy, "The %s %s was changed by another request at the same time.", k.Kind, k.Name)
 }
 
-// stateOf reads what is needed before a write.
-func (t *tx) stateOf(k domain.Key) (state domain.State, version int64, err error) {
-	ok, err := t.s.row(`SELECT state, version FROM resource`+whereKey, keyArgs(k), &state, &version)
+// present is what is needed of a row before it is written.
+type present struct {
+	state   domain.State
+	version int64
+	alias   string
+}
+
+func (t *tx) have(k domain.Key) (p present, err error) {
+	ok, err := t.s.row(`SELECT state, version, alias FROM resource`+whereKey, keyArgs(k), &p.state, &p.version, &p.alias)
 	if err == nil && !ok {
 		err = missing(k)
 	}
-	return state, version, err
+	return p, err
 }
 
-// store writes n over the row, whose version is the given one.
-func (t *tx) store(n domain.Noun, state domain.State, version int64) error {
+// store writes n, in a state, over the row that is there.
+func (t *tx) store(n domain.Noun, state domain.State, have present) error {
 	h := n.Head()
 	doc, err := encode(n)
 	if err != nil {
 		return err
 	}
-	args := []any{n.Alias(), string(state), version + 1, n.Schema(), toMicros(t.now), doc}
+	args := []any{n.Alias(), string(state), have.version + 1, n.Schema(), toMicros(t.now), doc}
 	err = t.s.exec(`UPDATE resource SET alias = ?, state = ?, version = ?, schema = ?, updated = ?, doc = ?`+whereKey,
 		append(args, keyArgs(h.Key)...)...)
 	if err != nil {
 		return err
 	}
-	t.touched.key(h.Key)
-	h.State, h.Version, h.Updated = state, version+1, t.now
+	t.touched.key(h.Key, have.alias)
+	t.touched.key(h.Key, n.Alias())
+	h.State, h.Version, h.Updated = state, have.version+1, t.now
 	return nil
 }
 
@@ -204,10 +211,12 @@ func (t *tx) Delete(key domain.Key) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}
-	if err := t.s.exec(`DELETE FROM resource`+whereKey, keyArgs(key)...); err != nil {
+	var alias string
+	if was, err := t.s.row(`DELETE FROM resource`+whereKey+` RETURNING alias`, keyArgs(key), &alias); err != nil {
 		return err
+	} else if was {
+		t.touched.key(key, alias)
 	}
-	t.touched.key(key)
 	held, err := t.s.keys(`DELETE FROM reference`+whereFrom+` RETURNING to_kind, to_account, to_region, to_name`, keyArgs(key))
 	for _, to := range held {
 		t.touched.reference(key, to)
@@ -223,32 +232,33 @@ func (t *tx) Move(key domain.Key, on domain.Event, detail string, n domain.Noun)
 	if m == nil {
 		return domain.Refuse, fault.New(fault.Internal, "A %s has no states.", key.Kind)
 	}
-	state, version, err := t.stateOf(key)
+	have, err := t.have(key)
 	if err != nil {
 		return domain.Refuse, err
 	}
 	if n != nil && n.Head().Key != key {
 		return domain.Refuse, fault.New(fault.Internal, "%s was to be moved with the document of %s.", key, n.Head().Key)
 	}
-	if n != nil && n.Head().Version != version {
+	if n != nil && n.Head().Version != have.version {
 		return domain.Refuse, stale(key)
 	}
-	to, verdict := m.Next(state, on)
+	to, verdict := m.Next(have.state, on)
 	switch verdict {
 	case domain.Ignore:
 		return verdict, nil
 	case domain.Refuse:
-		return verdict, fault.New(fault.WrongState, "The %s %s is in state %s, which does not allow %s.", key.Kind, key.Name, state, on)
+		return verdict, fault.New(fault.WrongState, "The %s %s is in state %s, which does not allow %s.", key.Kind, key.Name, have.state, on)
 	}
 	if n != nil {
-		err = t.store(n, to, version)
+		err = t.store(n, to, have)
+		have.alias = n.Alias()
 	} else {
 		err = t.s.exec(`UPDATE resource SET state = ?, version = ?, updated = ?`+whereKey,
-			append([]any{string(to), version + 1, toMicros(t.now)}, keyArgs(key)...)...)
-		t.touched.key(key)
+			append([]any{string(to), have.version + 1, toMicros(t.now)}, keyArgs(key)...)...)
+		t.touched.key(key, have.alias)
 	}
 	if err != nil {
 		return domain.Refuse, err
 	}
-	return verdict, t.Append(domain.LogEntry{Key: key, Event: on, From: state, To: to, Detail: detail})
+	return verdict, t.Append(domain.LogEntry{Key: key, Alias: have.alias, Event: on, From: have.state, To: to, Detail: detail})
 }

@@ -58,6 +58,79 @@ func picture(tx store.Tx) (string, error) {
 	return fmt.Sprint(lines), nil
 }
 
+// testFreshByAlias changes resources and their aliases; what is read by alias,
+// and by none, is always as it is.
+func testFreshByAlias(s *suite) {
+	at := func(name string) domain.Key { return key(domain.KindFleetInstance, "111", "eu", name) }
+	read := func(tx store.Tx) (out string, err error) {
+		for _, alias := range []string{"", "x", "y"} {
+			q := store.Query{Kind: domain.KindFleetInstance, Account: "111", Region: "eu", Alias: alias}
+			l, err := store.List[domain.FleetInstance](tx, q)
+			if err != nil {
+				return "", err
+			}
+			n, err := tx.Count(q)
+			if err != nil {
+				return "", err
+			}
+			by, err := tx.States(q)
+			if err != nil {
+				return "", err
+			}
+			for _, i := range l {
+				out += fmt.Sprintf("%s: %s of %s is %s v%d\n", alias, i.Key.Name, i.Fleet, i.State, i.Version)
+			}
+			out += fmt.Sprintf("%s: %d %v\n", alias, n, by)
+		}
+		return out, nil
+	}
+	insert := func(name, fleet string) func(store.Tx) error {
+		return func(tx store.Tx) error {
+			return tx.Insert(&domain.FleetInstance{Meta: domain.Meta{Key: at(name)}, Fleet: fleet})
+		}
+	}
+	change := func(name, fleet string, write func(store.Tx, *domain.FleetInstance) error) func(store.Tx) error {
+		return func(tx store.Tx) error {
+			n := &domain.FleetInstance{}
+			if err := tx.Get(at(name), n); err != nil {
+				return err
+			}
+			n.Fleet = fleet
+			return write(tx, n)
+		}
+	}
+	put := func(tx store.Tx, n *domain.FleetInstance) error { return tx.Put(n) }
+	move := func(on domain.Event) func(store.Tx, *domain.FleetInstance) error {
+		return func(tx store.Tx, n *domain.FleetInstance) error { _, err := tx.Move(n.Key, on, "", n); return err }
+	}
+	for i, write := range []func(store.Tx) error{
+		insert("a", "x"), insert("b", "x"), insert("c", "y"), change("a", "y", put), change("b", "y", move(domain.InstanceUp)),
+		func(tx store.Tx) error { _, err := tx.Move(at("b"), domain.InstanceTaken, "", nil); return err },
+		change("c", "x", put), func(tx store.Tx) error { return tx.Delete(at("b")) }, func(tx store.Tx) error { return tx.Delete(at("c")) },
+		func(tx store.Tx) error { return tx.Delete(at("nobody")) }, insert("c", ""),
+	} {
+		var seen, truth string
+		for range 2 { // from memory, the second time
+			s.view(func(tx store.Tx) (err error) { seen, err = read(tx); return err })
+		}
+		s.update(func(tx store.Tx) (err error) {
+			if truth, err = read(tx); err != nil || truth != seen {
+				s.Errorf("before write %d: a view shows\n%sand there is\n%s%v", i, seen, truth, err)
+			}
+			return write(tx)
+		})
+	}
+	var last domain.LogEntry
+	for _, e := range s.events(nil) {
+		if e.Key == at("b") {
+			last = e
+		}
+	}
+	if last.Alias != "y" || last.Event != domain.InstanceTaken {
+		s.Errorf("the log says of b: %+v", last)
+	}
+}
+
 func splitLines(s string) (out []string) {
 	for len(s) > 0 {
 		i := slices.Index([]byte(s), '\n')

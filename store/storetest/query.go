@@ -34,6 +34,23 @@ func (s *suite) wantNames(q store.Query, want ...string) {
 		if n, err := tx.Count(q); err != nil || n != len(want) {
 			s.Errorf("count %+v: %d %v, want %d", q, n, err, len(want))
 		}
+		by, err := tx.States(q)
+		sum := 0
+		for _, n := range by {
+			sum += n
+		}
+		if err != nil || sum != len(want) {
+			s.Errorf("states %+v: %v %v, want %d", q, by, err, len(want))
+		}
+		keys, err := tx.Keys(q)
+		for i, k := range keys {
+			if k.Kind != q.Kind || !slices.Contains(want, k.Name) || slices.Contains(keys[:i], k) {
+				s.Errorf("keys %+v: %v", q, keys)
+			}
+		}
+		if err != nil || len(keys) != len(want) {
+			s.Errorf("keys %+v: %v %v, want %v", q, keys, err, want)
+		}
 		return nil
 	})
 }

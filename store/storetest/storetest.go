@@ -38,7 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"jobs", testJobs}, {"jobs query", testJobsQuery}, {"jobs due", testJobsDue}, {"cancel and resume", testCancelResume},
 		{"epoch and re-open", testReopen}, {"closed", testClosed}, {"changed", testChanged},
 		{"views during an update", testViewsDuringUpdate}, {"updates wait for each other", testConcurrentUpdates},
-		{"what a write changes", testFresh}, {"what is remembered", testRemember}, {"failed updates", testFailedUpdates}, {"a view holds still", testViewHoldsStill},
+		{"what a write changes", testFresh}, {"what a write changes by alias", testFreshByAlias}, {"what is remembered", testRemember}, {"failed updates", testFailedUpdates}, {"a view holds still", testViewHoldsStill},
 		{"views beside writers", testViewsBesideWriters}, {"read, re-open, read", testReadAgain},
 	} {
 		t.Run(c.name, func(t *testing.T) {

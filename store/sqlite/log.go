@@ -1,0 +1,45 @@
+package sqlite
+
+import "database/sql"
+
+// SQLite's own way is to copy the log of commits into the file while it commits.
+// At that moment the last snapshot of the era that ends is still open (see
+// view.go), so that some of the log always stayed, and it grew without end. So it
+// is copied here, by whoever has the writing session, right after that snapshot
+// was given up; the next commit then begins the log anew.
+
+// logged is what was written since the log was copied; whoever has the writing
+// session has it.
+type logged struct {
+	rows  int
+	pages int64 // of the log, when it was looked at last
+}
+
+const (
+	// cutAfter is how many rows are written before the log is copied: some MiB of it.
+	cutAfter = 1000
+	// retryAfter is how many more are written when views have kept some of it.
+	retryAfter = 200
+	// mostPages is when the next commit waits for the views that are in the way.
+	mostPages = 4000
+)
+
+// cut copies the log when it has grown. That it could not is no error of the
+// commit before: it is tried again after another.
+func (d *db) cut(s *session, rows int) {
+	l := &d.logged
+	if l.rows += rows; l.rows < cutAfter {
+		return
+	}
+	mode := "PASSIVE"
+	if l.pages > mostPages {
+		mode = "RESTART"
+	}
+	var busy, pages, copied int64
+	err := s.rows(`PRAGMA wal_checkpoint(`+mode+`)`, nil, func(r *sql.Rows) error { return r.Scan(&busy, &pages, &copied) })
+	if err != nil || busy != 0 || copied < pages {
+		*l = logged{cutAfter - retryAfter, pages}
+		return
+	}
+	*l = logged{0, pages}
+}
