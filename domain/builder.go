@@ -1,10 +1,5 @@
 package domain
 
-import (
-	"crypto/sha256"
-	"fmt"
-)
-
 // KindBuilder is the kind of image builders.
 const KindBuilder Kind = "image-builder"
 
@@ -74,13 +69,6 @@ type AccessEndpoint struct {
 func (b *Builder) Alias() string { return b.Machine }
 
 func (*Builder) Schema() int { return 1 }
-
-// MAC is the hardware address of its machine's card, always the same one:
-// locally administered.
-func (b *Builder) MAC() string {
-	h := sha256.Sum256([]byte("slipway builder's card " + b.Machine))
-	return fmt.Sprintf("0a:%02x:%02x:%02x:%02x:%02x", h[0], h[1], h[2], h[3], h[4])
-}
 
 func (b *Builder) TagSet() *Tags { return &b.Tags }
 

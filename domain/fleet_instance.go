@@ -16,7 +16,16 @@ type FleetInstance struct {
 	VolumeGiB int64
 	Subnet    string `json:",omitempty"`
 	Zone      string `json:",omitempty"`
-	Slots     int    // sessions it may have
+	// Address is its machine's, with the length of its subnet, ENI the interface
+	// that has it; the rest is the fleet's, as it was when the instance was made.
+	Address  string   `json:",omitempty"`
+	ENI      string   `json:",omitempty"`
+	Groups   []string `json:",omitempty"`
+	RoleARN  string   `json:",omitempty"`
+	Internet bool     `json:",omitempty"`
+	NoIMDSv1 *bool    `json:",omitempty"`
+
+	Slots     int // sessions it may have
 	CPUs      int
 	MemoryMiB int64
 	// Prepared: its machine is not started before a user connects.

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
 	"strings"
@@ -103,16 +104,25 @@ func hex17Of(prefix, word string) string {
 // interface").
 var NoSubnet = netip.MustParsePrefix("198.19.0.0/16")
 
-// NextAddress finds the lowest address of a block that is neither taken nor
-// kept by AWS, which are the first four and the last; false when there is none.
-func NextAddress(block netip.Prefix, taken map[netip.Addr]bool) (netip.Addr, bool) {
-	a := block.Masked().Addr().Next().Next().Next().Next()
-	for ; block.Contains(a.Next()); a = a.Next() {
-		if !taken[a] {
-			return a, true
-		}
+// AddressAt is the i-th address of a block that a machine may have, of
+// FreeAddresses: AWS keeps the first four and the last.
+func AddressAt(block netip.Prefix, i int) netip.Addr {
+	b := block.Masked().Addr().As4()
+	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+4+uint32(i))
+	return netip.AddrFrom4(b)
+}
+
+// KindAddress is the kind of what machines refer to as theirs. There are no
+// resources of it: an address is who refers to it.
+const KindAddress Kind = "address"
+
+// AddressKey is what the machine with an address refers to: the address in its
+// subnet, or among all that are in none.
+func AddressKey(subnet *Subnet, a netip.Addr) Key {
+	if subnet == nil {
+		return Key{Kind: KindAddress, Name: a.String()}
 	}
-	return netip.Addr{}, false
+	return Key{Scope: subnet.Key.Scope, Kind: KindAddress, Name: subnet.Key.Name + "/" + a.String()}
 }
 
 // Hostname is the name of the machine with an address (EC2 user guide, IP based

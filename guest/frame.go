@@ -68,8 +68,12 @@ type Greeting struct {
 	Life    string `json:"life,omitempty"`   // tool: of this run of it, to tell a new one from one that greets twice
 }
 
-// RoleBuilder is the role of machines that images are made on.
-const RoleBuilder = "image-builder"
+// Roles of machines: RoleBuilder of those that images are made on, RoleFleet of
+// those that users work on.
+const (
+	RoleBuilder = "image-builder"
+	RoleFleet   = "fleet"
+)
 
 // Stream reads and writes messages. Reads are for one goroutine, writes for any.
 type Stream struct {

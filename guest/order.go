@@ -20,6 +20,7 @@ const (
 	OrderResult = "result" // Asked: how a command ended
 	OrderPut    = "put"    // Piece: of a file
 	OrderDrop   = "drop"   // Asked: remove a file, and forget a command
+	OrderEnter  = "enter"  // Environment: of programs that are started from now on
 )
 
 // Limits of orders.
@@ -37,6 +38,13 @@ type Command struct {
 	Seconds int    `json:"seconds"` // it may take; it is ended then with all it has begun
 	// File is a file that was put; the environment has its path as SLIPWAY_FILE.
 	File string `json:"file,omitempty"`
+}
+
+// Environment is what programs find in their environment: a user's own, and
+// everybody's. It takes the place of what an earlier order said.
+type Environment struct {
+	User    map[string]string `json:"user,omitempty"`
+	Machine map[string]string `json:"machine,omitempty"`
 }
 
 // Asked names what an order is about.
@@ -77,11 +85,12 @@ type Orders struct {
 	there   chan struct{} // closed while there is a tool
 	next    int64
 	waiting map[int64]chan Report
+	hands   chan struct{} // full when the tool can do no more at once
 }
 
 func (o *Orders) ready() {
 	if o.there == nil {
-		o.there, o.waiting = make(chan struct{}), map[int64]chan Report{}
+		o.there, o.waiting, o.hands = make(chan struct{}), map[int64]chan Report{}, make(chan struct{}, ordersAtOnce)
 	}
 }
 
@@ -166,11 +175,17 @@ func (o *Orders) Give(ctx context.Context, name string, args any) (Report, error
 	if err != nil {
 		return Report{}, fmt.Errorf("guest: encode: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, MaxWait+reportTime)
-	defer cancel()
 	if _, err := o.Tool(ctx); err != nil {
 		return Report{}, err
 	}
+	select {
+	case o.hands <- struct{}{}:
+		defer func() { <-o.hands }()
+	case <-ctx.Done():
+		return Report{}, fault.Wrap(fault.NotAvailable, context.Cause(ctx), "The guest tool is busy.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, MaxWait+reportTime)
+	defer cancel()
 	away := fault.New(fault.NotAvailable, "The guest tool went away.")
 	o.mu.Lock()
 	if o.stream == nil {

@@ -194,15 +194,19 @@ func (s *Service) ImageProgress(ctx context.Context, c domain.Caller, name strin
 }
 
 // GuestCaller is who speaks for the guest of a machine: its builder's account, and
-// the builder's name. Errors: NotFound while no guest of that machine is at work.
+// the builder's name. Errors: NotFound while no guest of that machine is at work,
+// Unsupported for the guest of a fleet.
 func (s *Service) GuestCaller(ctx context.Context, machine string) (c domain.Caller, builder string, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		b, err := guestBuilder(tx, machine)
+		g, err := store.Guest(tx, machine)
 		if err != nil {
 			return err
 		}
-		c = domain.Caller{Account: b.Key.Account, Region: b.Key.Region, ARN: domain.BuilderARN(b.Key)}
-		builder = b.Key.Name
+		if g.Of.Kind != domain.KindBuilder {
+			return fault.New(fault.Unsupported, "This machine is an instance of the fleet %s: images are made on image builders.", g.Fleet)
+		}
+		c = domain.Caller{Account: g.Of.Account, Region: g.Of.Region, ARN: domain.BuilderARN(g.Of)}
+		builder = g.Of.Name
 		return nil
 	})
 	return c, builder, err

@@ -4,55 +4,56 @@ import (
 	"net/netip"
 
 	"slipway/domain"
-	"slipway/fault"
 	"slipway/store"
 )
 
-// place gives a builder an address and an interface, unless it has them: in the
-// subnet it was made for, or among those that were made for none. No two
-// builders of a subnet ever have the same.
+// place gives a builder an address and an interface, unless it has them. The
+// builder is there already, or is inserted in the same transaction.
 func (s *Service) place(tx store.Tx, b *domain.Builder) error {
-	if b.Address != "" {
-		return nil
-	}
-	block, q := domain.NoSubnet, store.Query{Kind: domain.KindBuilder}
+	var in *domain.Subnet
 	if len(b.Subnets) > 0 {
-		n := new(domain.Subnet)
-		if err := tx.Get(domain.Key{Scope: b.Key.Scope, Kind: domain.KindSubnet, Name: b.Subnets[0]}, n); err != nil {
+		in = new(domain.Subnet)
+		if err := tx.Get(domain.Key{Scope: b.Key.Scope, Kind: domain.KindSubnet, Name: b.Subnets[0]}, in); err != nil {
 			return err
 		}
-		p, ok := domain.ParseCIDR(n.CIDR)
-		if !ok {
-			return fault.New(fault.Internal, "The subnet %s has the block %q.", b.Subnets[0], n.CIDR)
-		}
-		block, q.Account, q.Region = p, b.Key.Account, b.Key.Region
 	}
-	all, err := store.List[domain.Builder](tx, q)
-	if err != nil {
-		return err
+	if p, err := netip.ParsePrefix(b.Address); err == nil {
+		return tx.Refer(b.Key, domain.AddressKey(in, p.Addr())) // one of an older version does not
 	}
-	taken := map[netip.Addr]bool{}
-	for _, o := range all {
-		if p, err := netip.ParsePrefix(o.Address); err == nil {
-			taken[p.Addr()] = true
-		}
+	a, err := store.TakeAddress(tx, b.Key, in)
+	if err == nil {
+		b.Address, b.ENI = a.String(), s.IDs.NetworkInterface()
 	}
-	a, ok := domain.NextAddress(block, taken)
-	if !ok {
-		return fault.New(fault.NotAvailable, "There is no free address in %s.", block).WithHint("Delete an image builder of that subnet, or use another subnet.")
-	}
-	b.Address, b.ENI = netip.PrefixFrom(a, block.Bits()).String(), s.IDs.NetworkInterface()
-	return nil
+	return err
 }
 
 // addressesTaken counts the addresses in use of each subnet of the caller's.
 func addressesTaken(tx store.Tx, c domain.Caller) (map[string]int, error) {
-	all, err := store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder, Account: c.Account, Region: c.Region})
 	n := map[string]int{}
+	all, err := store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder, Account: c.Account, Region: c.Region})
+	if err != nil {
+		return nil, err
+	}
 	for _, b := range all {
 		for _, id := range b.Subnets {
 			n[id]++
 		}
 	}
-	return n, err
+	fleets, err := store.List[domain.Fleet](tx, store.Query{Kind: domain.KindFleet, Account: c.Account, Region: c.Region})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fleets {
+		if len(f.Subnets) == 0 {
+			continue
+		}
+		own, err := store.List[domain.FleetInstance](tx, ofFleet(domain.KindFleetInstance, f.Key))
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range own {
+			n[i.Subnet]++
+		}
+	}
+	return n, nil
 }

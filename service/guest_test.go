@@ -11,6 +11,7 @@ import (
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
+	"slipway/store"
 )
 
 // acting is a house whose running builder acts as the role maker.
@@ -139,7 +140,7 @@ func TestPlaces(t *testing.T) {
 		return b, err
 	}
 	outside, err := add("outside", nil)
-	if err != nil || outside.Address != "198.19.0.4/16" {
+	if err != nil || !domain.NoSubnet.Contains(netip.MustParsePrefix(outside.Address).Addr()) {
 		t.Fatalf("without a subnet: %+v, %v", outside, err)
 	}
 	most := 100
@@ -162,11 +163,43 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("%d free, want %d", free(), n-1)
 		}
 		h.event(b.Key, domain.BuilderReady)
-		if g, err := h.Guest(t.Context(), b.Machine); err != nil || g.Zone.Name != "us-east-1c" || g.VPC != vpc.Key.Name || g.Address().String()+"/28" != b.Address {
+		if g, err := h.Guest(t.Context(), b.Machine); err != nil || g.Zone.Name != "us-east-1c" || g.In.VPC != vpc.Key.Name || g.Address.String() != b.Address {
 			t.Errorf("guest: %+v, %v", g, err)
 		}
 	}
 	if _, err := add("too-many", here); !fault.Is(err, fault.NotAvailable) || !strings.Contains(err.Error(), "10.9.8.0/28") {
 		t.Errorf("in a full subnet: %v", err)
 	}
+}
+
+// TestGuestOfAFleet: it acts as the fleet's role until its instance is taken away,
+// by the instance's own id, and makes no images.
+func TestGuestOfAFleet(t *testing.T) {
+	h, _, keys := served(t, 2, nil)
+	h.role("maker", goodTrust, goodPolicy)
+	for _, k := range keys {
+		h.must(h.Store.Update(t.Context(), func(tx store.Tx) error {
+			i := new(domain.FleetInstance)
+			if err := tx.Get(k, i); err != nil {
+				return err
+			}
+			i.RoleARN = "arn:aws:iam::123456789012:role/maker"
+			return tx.Put(i)
+		}))
+	}
+	one, other := h.guestKey(keys[0].Name), h.guestKey(keys[1].Name)
+	if one.ARN() != "arn:aws:sts::123456789012:assumed-role/maker/"+keys[0].Name || one.Key == other.Key || !h.works(one) {
+		t.Errorf("credentials: %s, %s", one.ARN(), other.ARN())
+	}
+	if g, err := h.Guest(t.Context(), keys[0].Name); err != nil || g.ID != keys[0].Name || g.Of != keys[0] {
+		t.Errorf("%+v, %v", g, err)
+	}
+	_, _, err := h.GuestCaller(t.Context(), keys[0].Name)
+	h.wants("the Image Assistant on a fleet", err, fault.Unsupported, "This machine is an instance of the fleet f: images are made on image builders.")
+	h.event(keys[0], domain.InstanceTaken, domain.InstanceDiscard)
+	if h.works(one) || !h.works(other) {
+		t.Error("the credentials of an instance that was let go work on, or the other's ended")
+	}
+	_, err = h.GuestCredentials(t.Context(), keys[0].Name)
+	h.wants("new ones", err, fault.NotFound, "No guest")
 }

@@ -35,6 +35,8 @@ type SessionSeen struct {
 	// Drain is the instance's: ACTIVE, DRAINING, or NOT_APPLICABLE for fleets with
 	// one session per instance.
 	Drain string
+	// Address and ENI are the instance's; "" when it is gone.
+	Address, ENI string
 }
 
 // Sessions lists sessions of one stack and fleet, also such that ended lately,
@@ -107,6 +109,7 @@ func (s *Service) seeSession(tx store.Tx, x *domain.Session) (SessionSeen, error
 	if fault.Is(err, fault.NotFound) {
 		return out, nil // removed since the session ended
 	}
+	out.Address, out.ENI = i.Address, i.ENI
 	if err == nil && i.Slots > 1 {
 		out.Drain = domain.DrainActive
 		if i.State == domain.InstanceDraining {

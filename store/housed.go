@@ -1,6 +1,9 @@
 package store
 
-import "slipway/domain"
+import (
+	"slipway/domain"
+	"slipway/fault"
+)
 
 // EachHoused walks every resource that has a machine on this host.
 func EachHoused(tx Tx, f func(domain.Housed) error) error {
@@ -32,4 +35,35 @@ func HeldMiB(tx Tx, except ...domain.Key) (sum int64, err error) {
 		return nil
 	})
 	return sum, err
+}
+
+// Guest finds whose machine it is. Errors: NotFound, also while the guest is not
+// at work.
+func Guest(tx Tx, machine string) (g domain.Guest, err error) {
+	none := fault.New(fault.NotFound, "No guest of a machine %s is at work.", machine)
+	if machine == "" {
+		return g, none
+	}
+	for _, k := range domain.HousedKinds {
+		q := Query{Kind: k.Kind, Alias: machine}
+		if k.Named {
+			q.Alias, q.Names = "", []string{machine}
+		}
+		found := 0
+		err := tx.Query(q, func(r Row) (bool, error) {
+			n := k.New()
+			if err := r.Decode(n); err != nil {
+				return false, err
+			}
+			g, found = n.Guest(), found+1
+			return true, nil
+		})
+		if err != nil {
+			return g, err
+		}
+		if found == 1 && g.AtWork {
+			return g, nil
+		}
+	}
+	return domain.Guest{}, none
 }

@@ -3,7 +3,6 @@ package work
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"slipway/compute"
@@ -102,12 +101,8 @@ func (w *World) startBoot(ctx context.Context, r *Run, s *builderState) error {
 func (w *World) builderSpec(ctx context.Context, b *domain.Builder, overlay string) (compute.Spec, error) {
 	m := machine{
 		id: b.Machine, cpus: b.CPUs, memoryMiB: b.MemoryMiB, layer: overlay, disk: b.Disk, board: w.boardDir(b.Machine), cd: w.ToolsCD, tags: b.Tags,
-		labels: map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
-	}
-	if p, err := netip.ParsePrefix(b.Address); err == nil {
-		// The service is for those who can sign: with a role's credentials, or with
-		// others that whoever works in it may bring along.
-		m.network = compute.Network{Address: p, MAC: b.MAC(), Hostname: domain.Hostname(p.Addr()), Internet: b.Internet, Metadata: true, Service: b.Internet || b.RoleARN != ""}
+		labels:  map[string]string{"purpose": "image-builder", "builder": b.Key.Name, "account": b.Key.Account, "region": b.Key.Region},
+		network: network(b.Guest()),
 	}
 	return w.spec(ctx, m)
 }

@@ -104,7 +104,7 @@ func (w *World) boot(ctx context.Context, k *FleetKeeper, f *domain.Fleet, i *do
 	}
 	id := i.Key.Name
 	spec, err := w.spec(ctx, machine{
-		id: id, cpus: i.CPUs, memoryMiB: i.MemoryMiB, layer: layer, disk: i.Disk, tags: f.Tags, network: compute.Network{Internet: f.Internet},
+		id: id, cpus: i.CPUs, memoryMiB: i.MemoryMiB, layer: layer, disk: i.Disk, cd: w.ToolsCD, tags: f.Tags, network: network(i.Guest()),
 		labels: map[string]string{"purpose": "fleet-instance", "fleet": i.Fleet, "account": i.Key.Account, "region": i.Key.Region},
 	})
 	if err == nil {

@@ -209,12 +209,14 @@ func (k *FleetKeeper) create(tx store.Tx, n *fleetNow, count int) (made []*domai
 		i := &domain.FleetInstance{
 			Fleet: f.Key.Name, Generation: f.Generation, InstanceType: f.InstanceType, FleetSource: f.FleetSource, VolumeGiB: f.Volume(), Slots: f.Slots(),
 			CPUs: cpus, MemoryMiB: memory, Prepared: f.Type == domain.FleetOnDemand,
-		}
-		if len(subnets) > 0 {
-			s := emptiest(subnets, n.instances, made)
-			i.Subnet, i.Zone = s.Key.Name, s.Zone
+			ENI: k.World.IDs.NetworkInterface(), Groups: f.Groups, RoleARN: f.RoleARN, Internet: f.Internet, NoIMDSv1: f.NoIMDSv1,
 		}
 		i.Key = domain.Key{Scope: f.Key.Scope, Kind: domain.KindFleetInstance, Name: k.World.IDs.Instance()}
+		if subnets, err = seat(tx, i, subnets, n.instances, made); fault.Is(err, fault.NotAvailable) {
+			return made, say(errAddresses, "%s", fault.Public(err)), nil
+		} else if err != nil {
+			return nil, nil, err
+		}
 		if err := tx.Insert(i); err != nil {
 			return nil, nil, err
 		}
@@ -251,6 +253,29 @@ func place(tx store.Tx, f *domain.Fleet, say func(code, format string, args ...a
 		}
 	}
 	return out, nil, nil
+}
+
+// seat gives an instance an address in the subnet with the fewest instances that
+// has one left, and returns the subnets that may have more.
+func seat(tx store.Tx, i *domain.FleetInstance, subnets []*domain.Subnet, lists ...[]*domain.FleetInstance) ([]*domain.Subnet, error) {
+	for {
+		var in *domain.Subnet
+		if len(subnets) > 0 {
+			in = emptiest(subnets, lists...)
+		}
+		a, err := store.TakeAddress(tx, i.Key, in)
+		switch {
+		case fault.Is(err, fault.NotAvailable) && len(subnets) > 1:
+			subnets = slices.DeleteFunc(slices.Clone(subnets), func(s *domain.Subnet) bool { return s == in })
+			continue
+		case err != nil:
+			return subnets, err
+		case in != nil:
+			i.Subnet, i.Zone = in.Key.Name, in.Zone
+		}
+		i.Address = a.String()
+		return subnets, nil
+	}
 }
 
 // emptiest is the subnet with the fewest instances.

@@ -254,6 +254,7 @@ const (
 	errSubnet       = "SUBNET_NOT_FOUND"
 	errSubnets      = "INVALID_SUBNET_CONFIGURATION"
 	errGroups       = "SECURITY_GROUPS_NOT_FOUND"
+	errAddresses    = "SUBNET_HAS_INSUFFICIENT_IP_ADDRESSES"
 )
 
 // breakAfter is how many failures in a row open the breaker: from then on the

@@ -464,7 +464,7 @@ func TestInstancesAreSpreadOverSubnets(t *testing.T) {
 	r := newFleetRig(t)
 	r.update(func(tx store.Tx) error {
 		for _, z := range []string{"a", "b"} {
-			n := &domain.Subnet{VPC: "vpc-1", Zone: "us-east-1" + z}
+			n := &domain.Subnet{VPC: "vpc-1", CIDR: "10.0.0.0/24", Zone: "us-east-1" + z}
 			n.Key = domain.Key{Scope: scope, Kind: domain.KindSubnet, Name: "subnet-" + z}
 			if err := tx.Insert(n); err != nil {
 				return err

@@ -7,9 +7,9 @@ import (
 	"slipway/guest"
 )
 
-// talk lets f give orders to the guest tool of a machine. Nobody else hears the
-// tool meanwhile: what it asks by itself is refused. Errors are f's, and
-// NotAvailable when no tool answers in time.
+// talk lets f give orders to the guest tool of a machine that nobody works on.
+// Nobody else hears the tool meanwhile: what it asks by itself is refused. Errors
+// are f's, and NotAvailable when no tool answers in time.
 func (w *World) talk(ctx context.Context, machine string, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
 	c, err := w.Driver.Channel(ctx, machine)
 	if err != nil {
@@ -25,6 +25,11 @@ func (w *World) talk(ctx context.Context, machine string, f func(ctx context.Con
 		_ = host.Serve(serving, c) // its end is told to who gives orders
 	}()
 	defer func() { cancel(); <-ended }()
+	return w.order(ctx, orders, f)
+}
+
+// order runs f when the tool is there.
+func (w *World) order(ctx context.Context, orders *guest.Orders, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
 	wait, stop := context.WithTimeout(ctx, w.Boot.filled(w.Driver.Features().Accel).Tool)
 	defer stop()
 	tool, err := orders.Tool(wait)

@@ -35,9 +35,7 @@ func (w *World) asked(img *domain.Image, machine string) *domain.Builder {
 	b := &domain.Builder{Machine: machine, Disk: img.Disk, DiskBytes: img.DiskBytes, Internet: true, Tags: domain.Tags{}}
 	b.Key = domain.Key{Scope: img.Key.Scope, Kind: domain.KindBuilder, Name: machine}
 	b.CPUs, b.MemoryMiB = w.sized("")
-	if a, ok := domain.NextAddress(domain.NoSubnet, nil); ok { // alone in its network
-		b.Address = netip.PrefixFrom(a, domain.NoSubnet.Bits()).String()
-	}
+	b.Address = netip.PrefixFrom(domain.AddressAt(domain.NoSubnet, 0), domain.NoSubnet.Bits()).String() // alone in its network
 	if f := img.Tags["slipway:fault"]; f != "" {
 		b.Tags["slipway:fault"] = f
 	}

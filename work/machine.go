@@ -23,6 +23,17 @@ type machine struct {
 	tags      domain.Tags // of whom it belongs to
 }
 
+// network is what the driver is told of the network of a guest; nothing for one of
+// an older version, which has no address.
+func network(g domain.Guest) compute.Network {
+	if !g.Address.IsValid() {
+		return compute.Network{}
+	}
+	// The service is for those who can sign: with a role's credentials, or with
+	// others that whoever works in it may bring along.
+	return compute.Network{Address: g.Address, MAC: g.MAC(), Hostname: domain.Hostname(g.Address.Addr()), Internet: g.Internet, Metadata: true, Service: g.Internet || g.RoleARN != ""}
+}
+
 // spec is what the driver is told of a machine.
 func (w *World) spec(ctx context.Context, m machine) (compute.Spec, error) {
 	spec := compute.Spec{

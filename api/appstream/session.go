@@ -2,6 +2,7 @@ package appstream
 
 import (
 	"context"
+	"net/netip"
 
 	"slipway/api/convert"
 	"slipway/domain"
@@ -45,17 +46,19 @@ func (a api) describeSessions(ctx context.Context, c *wire.Call, in *aws.Describ
 	return out, nil
 }
 
-// sessionShape leaves NetworkAccessConfiguration out: no instance has a network
-// interface in a VPC here.
 func sessionShape(x service.SessionSeen) *aws.Session {
 	connection := "NOT_CONNECTED"
 	if x.Connected {
 		connection = "CONNECTED"
 	}
-	return &aws.Session{
+	out := &aws.Session{
 		Id: new(x.Key.Name), UserId: new(x.User), StackName: new(x.Stack), FleetName: new(x.Fleet), State: new(string(x.State)), ConnectionState: &connection,
 		StartTime: new(x.Started), MaxExpirationTime: new(x.Ends), AuthenticationType: new(x.Auth), InstanceId: new(x.Instance), InstanceDrainStatus: new(x.Drain),
 	}
+	if p, err := netip.ParsePrefix(x.Address); err == nil {
+		out.NetworkAccessConfiguration = &aws.NetworkAccessConfiguration{EniPrivateIpAddress: new(p.Addr().String()), EniId: new(x.ENI)}
+	}
+	return out
 }
 
 func (a api) expireSession(ctx context.Context, c *wire.Call, in *aws.ExpireSessionRequest) (*aws.ExpireSessionResult, error) {

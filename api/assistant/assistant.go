@@ -53,10 +53,10 @@ func (a *API) Answer(ctx context.Context, machine, name string, args json.RawMes
 	if f == nil {
 		return guest.Refused("Unknown operation: " + name[:min(len(name), 64)])
 	}
-	a.Log.Info("the Image Assistant asks", "machine", machine, "call", name)
 	c := call{svc: a.Service}
 	var err error
 	if c.caller, c.builder, err = a.Service.GuestCaller(ctx, machine); err == nil {
+		a.Log.Info("the Image Assistant asks", "machine", machine, "call", name)
 		var out guest.Answer
 		if out, err = f(ctx, c, args); err == nil {
 			return out

@@ -54,45 +54,44 @@ func look(all map[string]leaf, path string) (string, error) {
 	return strings.Join(names, "\n"), nil
 }
 
-// facts is the tree of a guest. What an image builder has not is not in it, and
+// facts is the tree of a guest. What its machine has not is not in it, and
 // neither is its role, which role adds.
 func facts(g *service.Guest) map[string]leaf {
-	b, address := g.Builder, g.Address()
+	address := g.Address.Addr()
 	host := domain.Hostname(address) + ".ec2.internal"
-	id, image := domain.InstanceID(b.Machine), domain.ImageInstanceID(b.ImageARN)
+	image := domain.ImageInstanceID(g.ImageARN)
 	all := map[string]leaf{}
 	for path, value := range map[string]string{
-		"ami-id": image, "ami-launch-index": "0", "hostname": host, "instance-action": "none", "instance-id": id,
-		"instance-life-cycle": "on-demand", "instance-type": b.InstanceType, "local-hostname": host, "local-ipv4": address.String(),
-		"mac": b.MAC(), "profile": "default-hvm", "placement/availability-zone": g.Zone.Name, "placement/availability-zone-id": g.Zone.ID,
-		"placement/region": b.Key.Region, "services/domain": "amazonaws.com", "services/partition": "aws",
+		"ami-id": image, "ami-launch-index": "0", "hostname": host, "instance-action": "none", "instance-id": g.ID,
+		"instance-life-cycle": "on-demand", "instance-type": g.InstanceType, "local-hostname": host, "local-ipv4": address.String(),
+		"mac": g.MAC(), "profile": "default-hvm", "placement/availability-zone": g.Zone.Name, "placement/availability-zone-id": g.Zone.ID,
+		"placement/region": g.Of.Region, "services/domain": "amazonaws.com", "services/partition": "aws",
 	} {
 		all["meta-data/"+path] = text(value)
 	}
 	network(all, g, address, host)
 	all["dynamic/instance-identity/document"] = document(map[string]any{
-		"accountId": b.Key.Account, "architecture": "x86_64", "availabilityZone": g.Zone.Name, "imageId": image, "instanceId": id,
-		"instanceType": b.InstanceType, "pendingTime": b.Created.UTC().Format(time.RFC3339), "privateIp": address.String(),
-		"region": b.Key.Region, "version": "2017-09-30", "kernelId": nil, "ramdiskId": nil, "billingProducts": nil,
+		"accountId": g.Of.Account, "architecture": "x86_64", "availabilityZone": g.Zone.Name, "imageId": image, "instanceId": g.ID,
+		"instanceType": g.InstanceType, "pendingTime": g.Created.UTC().Format(time.RFC3339), "privateIp": address.String(),
+		"region": g.Of.Region, "version": "2017-09-30", "kernelId": nil, "ramdiskId": nil, "billingProducts": nil,
 		"devpayProductCodes": nil, "marketplaceProductCodes": nil,
 	})
 	return all
 }
 
-// network is the one interface that a builder has.
+// network is the one interface that a machine has.
 func network(all map[string]leaf, g *service.Guest, address netip.Addr, host string) {
-	b := g.Builder
 	facts := map[string]string{
-		"device-number": "0", "interface-id": b.ENI, "local-hostname": host, "local-ipv4s": address.String(), "mac": b.MAC(), "owner-id": b.Key.Account,
+		"device-number": "0", "interface-id": g.ENI, "local-hostname": host, "local-ipv4s": address.String(), "mac": g.MAC(), "owner-id": g.Of.Account,
 	}
-	if g.Subnet != nil {
-		facts["subnet-id"], facts["subnet-ipv4-cidr-block"], facts["vpc-id"] = g.Subnet.Key.Name, g.Subnet.CIDR, g.VPC
-		if len(b.Groups) > 0 {
-			facts["security-group-ids"] = strings.Join(b.Groups, "\n")
+	if g.In != nil {
+		facts["subnet-id"], facts["subnet-ipv4-cidr-block"], facts["vpc-id"] = g.In.Key.Name, g.In.CIDR, g.In.VPC
+		if len(g.Groups) > 0 {
+			facts["security-group-ids"] = strings.Join(g.Groups, "\n")
 		}
 	}
 	for path, value := range facts {
-		all["meta-data/network/interfaces/macs/"+b.MAC()+"/"+path] = text(value)
+		all["meta-data/network/interfaces/macs/"+g.MAC()+"/"+path] = text(value)
 	}
 }
 

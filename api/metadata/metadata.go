@@ -1,11 +1,12 @@
-// Package metadata is what an image builder's guest is told at 169.254.169.254:
-// EC2's instance metadata service, in both its versions (EC2 user guide,
+// Package metadata is what the guest of an image builder or a fleet is told at
+// 169.254.169.254: EC2's instance metadata service, in both its versions (EC2 user guide,
 // "Instance metadata and user data"). Whom it answers is known before a byte is
 // read: each guest comes over a socket of its own, and nothing in a request
 // says who it is.
 //
 // Facts come from service.Service; how packets get here is compute/guestnet's
-// business. There is no user data: image builders have none.
+// business. There is no user data: neither image builders nor fleets
+// have any.
 package metadata
 
 import (
@@ -132,7 +133,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, machine string) {
 		return
 	}
 	token := r.Header.Get(tokenHeader)
-	v1 := g.Builder.NoIMDSv1 == nil || !*g.Builder.NoIMDSv1
+	v1 := g.NoIMDSv1 == nil || !*g.NoIMDSv1
 	if token == "" && !v1 || token != "" && !h.valid(token, machine) {
 		say(w, http.StatusUnauthorized)
 		return

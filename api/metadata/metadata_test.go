@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	n.Key.Name = "subnet-1"
 	k := &domain.SessionKey{Secret: "s3cret", Token: "t0ken", Account: "111122223333", Role: "maker", RoleID: "AROA1", Expires: time.Unix(5000, 0)}
 	k.Key.Name = "ASIA1"
-	w := &world{t: t, now: time.Unix(1000, 0), source: &source{guest: &service.Guest{Builder: b, Zone: domain.Zones("eu-west-1")[1], VPC: "vpc-1", Subnet: n}, key: k}}
+	w := &world{t: t, now: time.Unix(1000, 0), source: &source{guest: &service.Guest{Guest: b.Guest(), Zone: domain.Zones("eu-west-1")[1], In: n}, key: k}}
 	w.h = metadata.Handler(w.source, []byte("0123456789abcdef"), func() time.Time { return w.now })
 	return w
 }
@@ -78,7 +78,7 @@ func (w *world) says(path, want string) {
 
 func TestTree(t *testing.T) {
 	w := newWorld(t)
-	mac := w.guest.Builder.MAC()
+	mac := w.guest.MAC()
 	for path, want := range map[string]string{
 		"/latest": "dynamic/\nmeta-data/", "/latest/dynamic/instance-identity": "document", "/2021-07-15/meta-data/placement": "availability-zone\navailability-zone-id\nregion",
 		"/latest/meta-data/instance-id": domain.InstanceID("m-1"), "/latest/meta-data/local-ipv4": "10.0.0.5", "/latest/meta-data/hostname": "ip-10-0-0-5.ec2.internal",
@@ -145,7 +145,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, c.got, c.want)
 		}
 	}
-	w.guest.Builder.NoIMDSv1 = new(true)
+	w.guest.NoIMDSv1 = new(true)
 	if r := w.ask("m-1", "GET", id); r.Code != 401 {
 		t.Errorf("version 1 where it is off: %d", r.Code)
 	}

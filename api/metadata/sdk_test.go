@@ -18,7 +18,7 @@ import (
 func TestSDK(t *testing.T) {
 	w := newWorld(t)
 	w.key.Expires = time.Now().Add(time.Hour)
-	w.guest.Builder.NoIMDSv1 = new(true)
+	w.guest.NoIMDSv1 = new(true)
 	s := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		w.h.ServeHTTP(out, r.WithContext(metadata.WithMachine(r.Context(), "m-1")))
 	}))

@@ -33,6 +33,14 @@ type machine struct {
 	marks map[string]bool         // what touch made
 	files map[string]int64        // bytes that were put
 	runs  map[string]guest.Report // commands that were begun; they end at once
+	env   guest.Environment
+}
+
+// Forget is what starting a machine anew does to its memory.
+func (t *Tools) Forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.machines, id)
 }
 
 // Serve is a machine's tool at one end of a connection, until that ends.
@@ -50,13 +58,14 @@ func (t *Tools) do(id, name string, args json.RawMessage) guest.Report {
 	}
 	m := t.machines[id]
 	if m == nil {
-		m = &machine{map[string]bool{}, map[string]int64{}, map[string]guest.Report{}}
+		m = &machine{marks: map[string]bool{}, files: map[string]int64{}, runs: map[string]guest.Report{}}
 		t.machines[id] = m
 	}
 	var c guest.Command
 	var a guest.Asked
 	var p guest.Piece
-	if json.Unmarshal(args, map[string]any{guest.OrderRun: &c, guest.OrderResult: &a, guest.OrderDrop: &a, guest.OrderPut: &p}[name]) != nil {
+	var e guest.Environment
+	if json.Unmarshal(args, map[string]any{guest.OrderRun: &c, guest.OrderResult: &a, guest.OrderDrop: &a, guest.OrderPut: &p, guest.OrderEnter: &e}[name]) != nil {
 		return guest.Report{Error: fmt.Sprintf("there is no order %q", name)}
 	}
 	switch name {
@@ -79,6 +88,8 @@ func (t *Tools) do(id, name string, args json.RawMessage) guest.Report {
 			m.files[p.Name] += int64(len(p.Data))
 		}
 		return guest.Report{Have: m.files[p.Name], Whole: m.files[p.Name] == p.Size}
+	case guest.OrderEnter:
+		m.env = e
 	case guest.OrderDrop:
 		delete(m.runs, a.ID)
 		delete(m.files, a.ID)
@@ -86,7 +97,7 @@ func (t *Tools) do(id, name string, args json.RawMessage) guest.Report {
 	return guest.Report{}
 }
 
-// shell knows true, false, exit N, echo …, touch NAME, rm NAME and test -e NAME,
+// shell knows true, false, exit N, echo …, printenv NAME, touch NAME, rm NAME and test -e NAME,
 // joined by "&&" and "||", which are taken from left to right.
 func (m *machine) shell(line string) (exit int, output string) {
 	op := "&&"
@@ -117,6 +128,15 @@ func (m *machine) word(w []string) (int, string) {
 		return n, ""
 	case len(w) > 0 && w[0] == "echo":
 		return 0, strings.Join(w[1:], " ") + "\n"
+	case len(w) == 2 && w[0] == "printenv":
+		v, ok := m.env.User[w[1]]
+		if !ok {
+			v, ok = m.env.Machine[w[1]]
+		}
+		if !ok {
+			return 1, ""
+		}
+		return 0, v + "\n"
 	case len(w) == 2 && w[0] == "touch":
 		m.marks[w[1]] = true
 	case len(w) == 2 && w[0] == "rm":

@@ -26,13 +26,16 @@ import (
 type Orderly struct {
 	// Dir is where files are put; made when missing, for nobody else to read.
 	Dir string
+	// Enter sets the environment of programs that are started from now on; nil: that
+	// cannot be done here.
+	Enter func(guest.Environment) error
 
 	mu   sync.Mutex
 	runs map[string]*command
 }
 
 // NewOrderly is the one of this machine.
-func NewOrderly() *Orderly { return &Orderly{Dir: spoolDir} }
+func NewOrderly() *Orderly { return &Orderly{Dir: spoolDir, Enter: enter} }
 
 // command is one that was begun.
 type command struct {
@@ -84,6 +87,14 @@ func (o *Orderly) do(ctx context.Context, name string, args json.RawMessage) (gu
 			return guest.Report{}, err
 		}
 		return guest.Report{}, o.drop(a.ID)
+	case guest.OrderEnter:
+		var e guest.Environment
+		if err := json.Unmarshal(args, &e); err != nil {
+			return guest.Report{}, err
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return guest.Report{}, o.enter(e)
 	}
 	return guest.Report{}, fmt.Errorf("there is no order %q", name)
 }
@@ -130,6 +141,23 @@ func (o *Orderly) run(c guest.Command) error {
 		close(run.done)
 	}()
 	return nil
+}
+
+// variable is a name that every shell takes.
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
+
+func (o *Orderly) enter(e guest.Environment) error {
+	if o.Enter == nil {
+		return errors.New("this tool sets no environment")
+	}
+	for _, m := range []map[string]string{e.User, e.Machine} {
+		for name, value := range m {
+			if !variable.MatchString(name) || strings.ContainsRune(value, 0) {
+				return errors.New("that is no variable")
+			}
+		}
+	}
+	return o.Enter(e)
 }
 
 func (o *Orderly) result(ctx context.Context, a guest.Asked) guest.Report {
