@@ -24,7 +24,7 @@ func (s *Service) checkFleet(f *domain.Fleet) (domain.InstanceType, error) {
 	if f.VolumeGiB != 0 && (f.VolumeGiB < domain.VolumeDefaultGiB || f.VolumeGiB > domain.VolumeMaxGiB) {
 		return t, fault.New(fault.BadValue, "VolumeSizeInGb is %d: it must be from %d to %d.", f.VolumeGiB, domain.VolumeDefaultGiB, domain.VolumeMaxGiB)
 	}
-	if f.Directory != nil {
+	if f.Directory != nil && f.Type != domain.FleetElastic {
 		return t, fault.New(fault.NotFound, "The directory config %s does not exist.", f.Directory.Directory).
 			WithHint("Directory configs are not built on this server: leave DomainJoinInfo out.")
 	}
@@ -74,10 +74,16 @@ func checkFleetPlace(f *domain.Fleet) error {
 // guide, multi-session fleets).
 const sessionsPerInstanceMost = 50
 
+// checkPerInstance takes 0 for what was not given.
+func checkPerInstance(n int64) error {
+	if n < 0 || n > sessionsPerInstanceMost {
+		return fault.New(fault.BadValue, "MaxSessionsPerInstance is %d: it must be from 1 to %d.", n, sessionsPerInstanceMost)
+	}
+	return nil
+}
+
 func checkSeveral(f *domain.Fleet) error {
 	switch {
-	case f.PerInstance < 0 || f.PerInstance > sessionsPerInstanceMost:
-		return fault.New(fault.BadValue, "MaxSessionsPerInstance is %d: it must be from 1 to %d.", f.PerInstance, sessionsPerInstanceMost)
 	case f.Multi() && f.Desired > 0:
 		return fault.New(fault.BadCombination, "A fleet with MaxSessionsPerInstance has DesiredSessions, not DesiredInstances.")
 	case !f.Multi() && f.DesiredSessions > 0:
@@ -92,6 +98,8 @@ func checkElastic(f *domain.Fleet, t domain.InstanceType) error {
 		return fault.New(fault.BadValue, "The instance type %s is not supported for Elastic fleets.", t.Name).WithHint("Use one such as stream.standard.small.")
 	case f.Multi():
 		return fault.New(fault.BadCombination, "MaxSessionsPerInstance is not for Elastic fleets.")
+	case f.Directory != nil:
+		return fault.New(fault.BadCombination, "DomainJoinInfo is not for Elastic fleets.")
 	case f.Platform == "":
 		return fault.New(fault.BadCombination, "An Elastic fleet needs a Platform.")
 	case f.MaxSessions == 0:

@@ -33,6 +33,9 @@ func (s *Service) CreateFleet(ctx context.Context, c domain.Caller, in FleetSpec
 	f.Key, f.Generation = c.Key(domain.KindFleet, in.Name), 1
 	f.FleetSource.Platform = in.Platform
 	fleetDefaults(&f, in.Times)
+	if err := checkPerInstance(f.PerInstance); err != nil {
+		return FleetSeen{}, err
+	}
 	if err := sizeFleet(&f, in.Capacity); err != nil {
 		return FleetSeen{}, err
 	}

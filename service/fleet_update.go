@@ -122,6 +122,11 @@ func (u *FleetUpdate) check() error {
 			return fault.New(fault.BadCombination, "%s cannot be set and deleted at once.", d)
 		}
 	}
+	if n := u.PerInstance; n != nil && *n == 0 {
+		return checkPerInstance(-1)
+	} else if n != nil {
+		return checkPerInstance(*n)
+	}
 	return nil
 }
 
@@ -243,7 +248,7 @@ func (s *Service) mayUpdate(was, now *domain.Fleet) error {
 	if was.State != domain.FleetRunning {
 		return nil
 	}
-	if was.Image != now.Image && systemOf(was.Platform) != systemOf(now.Platform) {
+	if was.Image != now.Image && was.Platform != now.Platform {
 		return fault.New(fault.Incompatible, "The fleet %s runs %s: an image of another operating system takes a stopped fleet.", was.Key.Name, orNone(was.Platform)).
 			WithHint("Stop the fleet first.")
 	}
@@ -279,14 +284,6 @@ func differences(a, b domain.Fleet) (out []string) {
 		}
 	}
 	return out
-}
-
-// systemOf is the operating system of a platform: all of Windows is one.
-func systemOf(platform string) string {
-	if strings.HasPrefix(platform, "WINDOWS") {
-		return "WINDOWS"
-	}
-	return platform
 }
 
 // madeDifferently tells whether instances made before a change are not what the

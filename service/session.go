@@ -45,8 +45,9 @@ func (s *Service) Sessions(ctx context.Context, c domain.Caller, q SessionQuery)
 	auth := q.Auth
 	if auth == "" {
 		auth = domain.AuthAPI
-	} else if q.User == "" && auth != domain.AuthAPI {
-		return nil, "", fault.New(fault.BadCombination, "AuthenticationType needs a UserId.")
+		if q.User != "" {
+			return nil, "", fault.New(fault.BadCombination, "UserId needs an AuthenticationType.").WithHint("Users of CreateStreamingURL have API.")
+		}
 	}
 	if q.Limit < 0 || q.Limit > domain.SessionsPage {
 		return nil, "", fault.New(fault.BadValue, "Limit is %d: it must be from 1 to %d.", q.Limit, domain.SessionsPage)

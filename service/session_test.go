@@ -166,14 +166,17 @@ func TestSessionsAreListed(t *testing.T) {
 	if err != nil || len(rest) != 1 || next != "" || rest[0].Drain != "NOT_APPLICABLE" || rest[0].Connected {
 		t.Errorf("%+v, %q, %v", rest, next, err)
 	}
-	if one, _, err := list(service.SessionQuery{User: "b"}); err != nil || len(one) != 1 || one[0].User != "b" || one[0].Auth != "API" || one[0].Ends.Sub(one[0].Started) != 16*time.Hour {
+	if one, _, err := list(service.SessionQuery{User: "b", Auth: "API"}); err != nil || len(one) != 1 || one[0].User != "b" || one[0].Auth != "API" || one[0].Ends.Sub(one[0].Started) != 16*time.Hour {
 		t.Errorf("%+v, %v", one, err)
 	}
 	if one, _, err := list(service.SessionQuery{Instance: all[0].Instance}); err != nil || len(one) != 1 || one[0].Key != all[0].Key {
 		t.Errorf("%+v, %v", one, err)
 	}
-	_, _, err = list(service.SessionQuery{Auth: "SAML"})
-	h.wants("authentication without user", err, fault.BadCombination, "UserId")
+	_, _, err = list(service.SessionQuery{User: "b"})
+	h.wants("user without authentication", err, fault.BadCombination, "AuthenticationType")
+	if none, _, err := list(service.SessionQuery{Auth: "SAML"}); err != nil || len(none) != 0 {
+		t.Errorf("of another authentication: %d, %v", len(none), err)
+	}
 	h.wants("drain of a single session", h.DrainSessionInstance(t.Context(), me, all[0].Key.Name), fault.Unsupported, "one session per instance")
 	h.wants("drain of nothing", h.DrainSessionInstance(t.Context(), me, "none"), fault.NotFound, "does not exist")
 }

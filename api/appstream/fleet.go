@@ -21,6 +21,9 @@ func (a api) createFleet(ctx context.Context, c *wire.Call, in *aws.CreateFleetR
 			UsbFilters: in.UsbDeviceFilterStrings, Script: s3Location(in.SessionScriptS3Location), NoIMDSv1: in.DisableIMDSV1, Tags: in.Tags,
 		},
 	}
+	if n := in.MaxSessionsPerInstance; n != nil && *n == 0 {
+		req.PerInstance = -1 // what was sent is out of range; 0 stands for what was not
+	}
 	if v := in.RootVolumeConfig; v != nil {
 		req.VolumeGiB = convert.Val(v.VolumeSizeInGb)
 	}

@@ -42,6 +42,7 @@ func Run(t *testing.T, p Protocol) {
 	t.Run("QuotaAndPages", func(t *testing.T) {
 		newWorld(t, disk, rig.Start(t, "--compute", "fake", "--fake-boot-time", "0s")).quotaAndPages()
 	})
+	t.Run("Rules", func(t *testing.T) { rules(t, disk) })
 	t.Run("Protocol", func(t *testing.T) {
 		if err := w.wire.spoke(p); err != nil {
 			t.Error(err)

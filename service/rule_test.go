@@ -1,0 +1,116 @@
+package service_test
+
+import (
+	"testing"
+
+	"slipway/disk/rules"
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/service"
+	"slipway/store"
+)
+
+// Rules of fleets that the wire does not show: about fleets that do not run
+// here, and images that no operation makes.
+
+// TestRuleRunningElasticFleet: what an elastic fleet takes while it runs.
+func TestRuleRunningElasticFleet(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	subnets, err := h.Subnets(t.Context(), me, nil)
+	h.must(err)
+	in := service.FleetSpec{Name: "f", Platform: "WINDOWS_SERVER_2019"}
+	in.Type, in.InstanceType, in.MaxSessions, in.Subnets = domain.FleetElastic, "stream.standard.small", 5, []string{subnets[0].Key.Name, subnets[1].Key.Name}
+	_, err = h.CreateFleet(t.Context(), me, in)
+	h.must(err)
+	h.event(me.Key(domain.KindFleet, "f"), domain.FleetAskStart, domain.FleetReady) // as if app blocks were served
+	type upd = service.FleetUpdate
+	for what, u := range map[string]upd{
+		"display name": {DisplayName: new("F")}, "timeouts": {DisconnectTimeout: new(int64(60)), IdleTimeout: new(int64(60))}, "sessions": {MaxSessions: new(int64(9))},
+		"script": {Script: &domain.S3Location{Bucket: "b", Key: "k"}}, "USB filters": {UsbFilters: []string{"a"}}, "no USB filters": {Drop: []string{"USB_DEVICE_FILTER_STRINGS"}},
+	} {
+		if _, err := h.UpdateFleet(t.Context(), me, "f", u); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, u := range map[string]upd{
+		"description": {Description: new("d")}, "duration": {MaxDuration: new(int64(700))}, "type": {InstanceType: new("stream.standard.medium")}, "platform": {Platform: new("AMAZON_LINUX2")},
+		"internet": {Internet: new(true)}, "subnets": {Subnets: []string{subnets[1].Key.Name, subnets[2].Key.Name}}, "view": {StreamView: new("DESKTOP")}, "volume": {VolumeGiB: new(int64(300))},
+	} {
+		_, err := h.UpdateFleet(t.Context(), me, "f", u)
+		h.wants(what, err, fault.InUse, "when it is ACTIVE")
+	}
+}
+
+// image changes the image "img".
+func (h *house) image(change func(n *domain.Image)) {
+	h.t.Helper()
+	h.must(h.Store.Update(h.t.Context(), func(tx store.Tx) error {
+		n := new(domain.Image)
+		if err := tx.Get(me.Key(domain.KindImage, "img"), n); err != nil {
+			return err
+		}
+		change(n)
+		return tx.Put(n)
+	}))
+}
+
+// TestRuleRootVolumeHoldsTheImage: a machine's disk is as large as the image's.
+func TestRuleRootVolumeHoldsTheImage(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.available("img")
+	h.image(func(n *domain.Image) { n.DiskBytes = 250<<30 + 1 })
+	_, err := h.fleet(nil)
+	h.wants("the standard", err, fault.BadValue, "VolumeSizeInGb is 200: the disk of the image img is larger, 251 GiB")
+	_, err = h.fleet(func(in *service.FleetSpec) { in.VolumeGiB = 250 })
+	h.wants("a byte too small", err, fault.BadValue, "251 GiB")
+	_, err = h.fleet(func(in *service.FleetSpec) { in.VolumeGiB = 251 })
+	h.must(err)
+	_, err = h.UpdateFleet(t.Context(), me, "f", service.FleetUpdate{Drop: []string{"VOLUME_CONFIGURATION"}})
+	h.wants("the standard again", err, fault.BadValue, "251 GiB")
+}
+
+// TestRuleDesktopWindowsHasOneSession: an image of Windows brought by its owner
+// runs on stream types, one user a machine.
+func TestRuleDesktopWindowsHasOneSession(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.available("img")
+	h.image(func(n *domain.Image) { n.Type, n.Platform, n.Families = "BYOL", "WINDOWS", nil })
+	_, err := h.fleet(nil)
+	h.wants("a general purpose type", err, fault.BadCombination, "The combination of instance type")
+	several := func(in *service.FleetSpec) {
+		in.InstanceType, in.PerInstance, in.Capacity = "stream.standard.large", 2, service.FleetSize{Sessions: new(int64(2))}
+	}
+	_, err = h.fleet(several)
+	h.wants("several sessions", err, fault.Incompatible, "several sessions")
+	h.image(func(n *domain.Image) { n.Platform = "WINDOWS_SERVER_2022" })
+	_, err = h.fleet(several)
+	h.wants("several sessions on a server of the owner's", err, fault.Incompatible, "several sessions")
+	_, err = h.fleet(func(in *service.FleetSpec) { in.InstanceType = "stream.standard.large" })
+	h.must(err)
+}
+
+// TestRuleFleetsOfOldTypesGoOn: a type at its end of life is for nothing new.
+func TestRuleFleetsOfOldTypesGoOn(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.Host = small{domain.HostRoom{Pretend: true}}
+	h.available("img")
+	h.image(func(n *domain.Image) { n.Type, n.Families = "NATIVE", nil })
+	_, err := h.fleet(func(in *service.FleetSpec) { in.InstanceType = "stream.graphics.g4dn.xlarge" })
+	h.must(err)
+	const old = "stream.graphics-design.large"
+	_, err = h.UpdateFleet(t.Context(), me, "f", service.FleetUpdate{InstanceType: new(old)})
+	h.wants("a change to it", err, fault.BadValue, "end of life")
+	h.must(h.Store.Update(t.Context(), func(tx store.Tx) error {
+		f := new(domain.Fleet)
+		if err := tx.Get(me.Key(domain.KindFleet, "f"), f); err != nil {
+			return err
+		}
+		f.InstanceType = old // made before its end
+		return tx.Put(f)
+	}))
+	_, err = h.UpdateFleet(t.Context(), me, "f", service.FleetUpdate{Description: new("d")})
+	h.must(err)
+	h.must(h.StartFleet(t.Context(), me, "f"))
+	_, err = h.UpdateFleet(t.Context(), me, "f", service.FleetUpdate{DisplayName: new("F")})
+	h.wants("while it starts", err, fault.WrongState, "STARTING")
+}
