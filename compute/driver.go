@@ -81,6 +81,16 @@ type Driver interface {
 	SerialLog(ctx context.Context, id string, max int64) ([]byte, error)
 }
 
+// Teller is a Driver that notices by itself when a machine has ended, so that
+// nobody has to look at all of them all the time.
+type Teller interface {
+	Driver
+	// Ends sends the ids of machines that do not run any more, soon after they
+	// ended, until ctx does; then the channel is closed. It tells of most, and
+	// perhaps of one twice: who must not miss any looks at all of them now and then.
+	Ends(ctx context.Context) (<-chan string, error)
+}
+
 // Features is what callers decide by.
 type Features struct {
 	Name     string // "qemu", "fake"

@@ -23,26 +23,27 @@ type FleetCapacity struct {
 // AvailableSessions is how many sessions more there is room for.
 func (c FleetCapacity) AvailableSessions() int { return c.ActualSessions - c.ActiveSessions }
 
-// Count adds an instance in a state with so many sessions.
-func (c *FleetCapacity) Count(s State, slots, sessions int) {
+// Count adds n instances in a state, each with room for slots sessions, of which
+// there are so many.
+func (c *FleetCapacity) Count(s State, n, slots, sessions int) {
 	if MachineUp(s) {
-		c.Running++
+		c.Running += n
 	}
 	switch s {
 	case InstanceReady, InstanceStandby:
-		c.Available++
-		c.ActualSessions += slots
+		c.Available += n
+		c.ActualSessions += n * slots
 	case InstanceInUse, InstanceStarting:
-		c.InUse++
-		c.ActualSessions += slots
-		c.ActiveSessions += sessions
+		c.InUse += n
+		c.ActualSessions += n * slots
+		c.ActiveSessions += n * sessions
 	case InstanceDraining:
-		c.InUse++
-		c.Draining++
-		c.DrainingActive += sessions
-		c.DrainingUnused += max(slots-sessions, 0)
+		c.InUse += n
+		c.Draining += n
+		c.DrainingActive += n * sessions
+		c.DrainingUnused += n * max(slots-sessions, 0)
 	case InstanceProvisioning:
-		c.PendingInstances++
+		c.PendingInstances += n
 	}
 }
 

@@ -85,27 +85,32 @@ func ofFleet(k domain.Kind, fleet domain.Key) store.Query {
 // need more than the instances' states.
 func see(tx store.Tx, f *domain.Fleet) (FleetSeen, error) {
 	out := FleetSeen{Fleet: f}
-	on := map[string]int{}
 	if f.Multi() {
-		live, err := liveSessions(tx, f.Key)
-		if err != nil {
-			return out, err
-		}
-		for _, x := range live {
-			on[x.Instance]++
-		}
+		return seeMulti(tx, f)
 	}
-	err := tx.Query(ofFleet(domain.KindFleetInstance, f.Key), func(r store.Row) (bool, error) {
-		slots := 1
-		if f.Multi() { // an instance keeps the number it was made with
-			i := new(domain.FleetInstance)
-			if err := r.Decode(i); err != nil {
-				return false, err
-			}
-			slots = i.Slots
-		}
-		out.Capacity.Count(r.State(), slots, on[r.Key().Name])
-		return true, nil
+	by, err := tx.States(ofFleet(domain.KindFleetInstance, f.Key))
+	for s, n := range by {
+		out.Capacity.Count(s, n, 1, 0)
+	}
+	out.Capacity.Want(f)
+	return out, err
+}
+
+func seeMulti(tx store.Tx, f *domain.Fleet) (FleetSeen, error) {
+	out := FleetSeen{Fleet: f}
+	live, err := liveSessions(tx, f.Key)
+	if err != nil {
+		return out, err
+	}
+	on := map[string]int{}
+	for _, x := range live {
+		on[x.Instance]++
+	}
+	err = tx.Query(ofFleet(domain.KindFleetInstance, f.Key), func(r store.Row) (bool, error) {
+		i := new(domain.FleetInstance) // it keeps the number of slots that it was made with
+		err := r.Decode(i)
+		out.Capacity.Count(i.State, 1, i.Slots, on[i.Key.Name])
+		return true, err
 	})
 	out.Capacity.Want(f)
 	return out, err

@@ -22,6 +22,31 @@ func EachHoused(tx Tx, f func(domain.Housed) error) error {
 	return nil
 }
 
+// MachineNames calls f with the name of the machine that each resource of a query
+// has or is about to have; "" for none. Where the resource is named after it, no
+// document is read. Kinds without machines have none.
+func MachineNames(tx Tx, q Query, f func(of domain.Key, machine string)) error {
+	for _, k := range domain.HousedKinds {
+		if k.Kind != q.Kind {
+			continue
+		}
+		if k.Named {
+			keys, err := tx.Keys(q)
+			for _, key := range keys {
+				f(key, key.Name)
+			}
+			return err
+		}
+		return tx.Query(q, func(r Row) (bool, error) {
+			n := k.New()
+			err := r.Decode(n)
+			f(r.Key(), n.MachineName())
+			return true, err
+		})
+	}
+	return nil
+}
+
 // HeldMiB is the memory that the machines of this host were promised together,
 // but for those of except.
 func HeldMiB(tx Tx, except ...domain.Key) (sum int64, err error) {

@@ -33,7 +33,7 @@ type Collector struct {
 }
 
 // share is how much longer the collector rests than it looks.
-const share = 20
+const share = 50
 
 // Start begins collecting and returns.
 func (c *Collector) Start(ctx context.Context) {
@@ -129,13 +129,17 @@ func busyMachines(tx store.Tx) (map[string]bool, error) {
 	for _, j := range jobs {
 		busy[machineOf(j.ID)] = true
 	}
-	err = store.EachHoused(tx, func(n domain.Housed) error {
-		busy[n.MachineName()] = true
-		if i, ok := n.(*domain.FleetInstance); ok && i.Disk == "" {
-			busy[emptyLayer(i)] = true
+	for _, k := range domain.HousedKinds {
+		if err := store.MachineNames(tx, store.Query{Kind: k.Kind}, func(_ domain.Key, machine string) { busy[machine] = true }); err != nil {
+			return nil, err
 		}
-		return nil
-	})
+	}
+	fleets, err := store.List[domain.Fleet](tx, store.Query{Kind: domain.KindFleet})
+	for _, f := range fleets {
+		if f.Disk == "" {
+			busy[emptyLayer(f.Volume())] = true
+		}
+	}
 	return busy, err
 }
 

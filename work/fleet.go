@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"slipway/domain"
-	"slipway/fault"
 	"slipway/store"
 )
 
@@ -23,8 +22,9 @@ import (
 type FleetKeeper struct {
 	World *World
 	Log   *slog.Logger
-	// Every is the time between two looks at all machines; 0 means two seconds.
-	// With many machines it is longer: looking gets a tenth of the time.
+	// Every is the time between two looks at all machines; 0 means two seconds, or a
+	// minute with a driver that tells which ended. With many machines it is longer:
+	// looking gets a small part of the time.
 	Every time.Duration
 	// Tasks is how many instances are worked on at once; 0 means 64. Slots bound
 	// further how many of them boot.
@@ -36,6 +36,7 @@ type FleetKeeper struct {
 	seq     int64 // of the log, read so far
 	began   bool
 	dirty   map[domain.Key]bool
+	looked  map[domain.Key]time.Time // when lately looked at
 	wakes   map[domain.Key]time.Time
 	results chan result
 
@@ -69,16 +70,13 @@ type result struct {
 
 // Start begins and returns.
 func (k *FleetKeeper) Start(ctx context.Context) {
-	if k.Every == 0 {
-		k.Every = 2 * time.Second
-	}
 	if k.Tasks == 0 {
 		k.Tasks = 64
 	}
 	if k.Backoff == nil {
 		k.Backoff = func(n int) time.Duration { return min(10*time.Second<<min(n-1, 10), 10*time.Minute) }
 	}
-	k.dirty, k.wakes, k.tasks = map[domain.Key]bool{}, map[domain.Key]time.Time{}, map[string]*task{}
+	k.dirty, k.looked, k.wakes, k.tasks = map[domain.Key]bool{}, map[domain.Key]time.Time{}, map[domain.Key]time.Time{}, map[string]*task{}
 	k.results = make(chan result, k.Tasks)
 	ctx, k.cancel = context.WithCancel(ctx)
 	k.wg.Go(func() { k.run(ctx) })
@@ -151,11 +149,11 @@ func (k *FleetKeeper) pause(ctx context.Context, changed <-chan struct{}, until 
 // all marks every fleet that has or should have instances.
 func (k *FleetKeeper) all(ctx context.Context) error {
 	return k.World.Store.View(ctx, func(tx store.Tx) error {
-		return tx.Query(store.Query{Kind: domain.KindFleet, States: []domain.State{domain.FleetStarting, domain.FleetRunning, domain.FleetStopping}},
-			func(r store.Row) (bool, error) {
-				k.dirty[r.Key()] = true
-				return true, nil
-			})
+		keys, err := tx.Keys(store.Query{Kind: domain.KindFleet, States: []domain.State{domain.FleetStarting, domain.FleetRunning, domain.FleetStopping}})
+		for _, f := range keys {
+			k.dirty[f] = true
+		}
+		return err
 	})
 }
 
@@ -176,9 +174,7 @@ func (k *FleetKeeper) follow(ctx context.Context) error {
 				return err
 			}
 			for _, e := range log {
-				if err := k.mark(tx, e); err != nil {
-					return err
-				}
+				k.mark(e)
 				k.seq = e.Seq
 			}
 			if len(log) < page {
@@ -188,28 +184,15 @@ func (k *FleetKeeper) follow(ctx context.Context) error {
 	})
 }
 
-// mark finds the fleet that an entry of the log is about. Of what is not there
-// any more, whoever removed it has seen to the fleet.
-func (k *FleetKeeper) mark(tx store.Tx, e domain.LogEntry) error {
-	var err error
+// mark finds the fleet that an entry of the log is about: instances and sessions
+// have its name as their alias.
+func (k *FleetKeeper) mark(e domain.LogEntry) {
 	switch e.Key.Kind {
 	case domain.KindFleet:
 		k.touch(e.Key, e.At)
-	case domain.KindFleetInstance:
-		n := new(domain.FleetInstance)
-		if err = tx.Get(e.Key, n); err == nil {
-			k.touch(n.FleetKey(), e.At)
-		}
-	case domain.KindSession:
-		n := new(domain.Session)
-		if err = tx.Get(e.Key, n); err == nil {
-			k.touch(n.FleetKey(), e.At)
-		}
+	case domain.KindFleetInstance, domain.KindSession:
+		k.touch(domain.Key{Scope: e.Key.Scope, Kind: domain.KindFleet, Name: e.Alias}, e.At)
 	}
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	return err
 }
 
 func (k *FleetKeeper) touch(fleet domain.Key, at time.Time) {
@@ -252,7 +235,8 @@ func lastSeq(tx store.Tx) (int64, error) {
 	return hi, nil
 }
 
-// look looks at the fleets that were marked and at those whose time has come.
+// look looks at the fleets that were marked and at those whose time has come, at
+// each once in a gap: what happens to its instances comes in bursts as well.
 func (k *FleetKeeper) look(ctx context.Context) error {
 	now := k.World.Clock.Now()
 	for f, at := range k.wakes {
@@ -260,13 +244,24 @@ func (k *FleetKeeper) look(ctx context.Context) error {
 			k.dirty[f] = true
 		}
 	}
+	for f, at := range k.looked {
+		if now.Sub(at) >= gap {
+			delete(k.looked, f)
+		}
+	}
 	for f := range k.dirty {
 		if err := k.drain(ctx); err != nil {
 			return err
 		}
+		if at, lately := k.looked[f]; lately {
+			k.wakes[f] = at.Add(gap)
+			delete(k.dirty, f)
+			continue
+		}
 		if err := k.keep(ctx, f); err != nil {
 			return err
 		}
+		k.looked[f] = k.World.Clock.Now()
 		delete(k.dirty, f)
 		k.mu.Lock()
 		k.figs.Looks++

@@ -4,14 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"slipway/compute"
 	"slipway/disk"
 	"slipway/domain"
-	"slipway/fault"
-	"slipway/store"
 )
 
 // task works on one instance; it waits when there are many.
@@ -131,7 +127,7 @@ func (w *World) boot(ctx context.Context, k *FleetKeeper, f *domain.Fleet, i *do
 func (w *World) instanceLayer(ctx context.Context, i *domain.FleetInstance) (string, error) {
 	size := max(i.VolumeGiB<<30, i.DiskBytes)
 	if i.Disk == "" {
-		return w.Disks.CreateOverlay(ctx, emptyLayer(i), disk.Digest{}, size)
+		return w.Disks.CreateOverlay(ctx, emptyLayer(i.VolumeGiB), disk.Digest{}, size)
 	}
 	base, err := baseOf(i.Disk)
 	if err != nil {
@@ -140,58 +136,12 @@ func (w *World) instanceLayer(ctx context.Context, i *domain.FleetInstance) (str
 	return w.Disks.CreateOverlay(ctx, i.Key.Name, base, size)
 }
 
-// emptyLayer names the layer that instances without a disk share.
-func emptyLayer(i *domain.FleetInstance) string {
-	return fmt.Sprintf("fleet-empty-%d", i.VolumeGiB)
-}
+// emptyLayer names the layer that instances without a disk share. It stays as
+// long as there is a fleet that needs one like it.
+func emptyLayer(volumeGiB int64) string { return fmt.Sprintf("fleet-empty-%d", volumeGiB) }
 
 // fleetDir keeps the last screen and serial log of an instance that did not come
 // up.
 func (w *World) fleetDir(f domain.Key) string {
 	return filepath.Join(w.DataDir, "evidence", f.Account, f.Region, "fleet", f.Name)
-}
-
-// watch notices machines that end by themselves.
-func (k *FleetKeeper) watch(ctx context.Context) {
-	for {
-		began := k.World.Clock.Now()
-		if err := k.Watch(ctx); err != nil && ctx.Err() == nil {
-			k.Log.Warn("watching instances", "error", err)
-		}
-		if !wait(ctx, max(k.Every, 9*k.World.Clock.Now().Sub(began)), nil) {
-			return
-		}
-	}
-}
-
-// Watch looks once at the machine of every instance that should have one that
-// runs, and tells of those that have ended.
-func (k *FleetKeeper) Watch(ctx context.Context) error {
-	var all []domain.Key
-	err := k.World.Store.View(ctx, func(tx store.Tx) error {
-		return tx.Query(store.Query{Kind: domain.KindFleetInstance, States: []domain.State{domain.InstanceReady, domain.InstanceInUse, domain.InstanceDraining}},
-			func(r store.Row) (bool, error) {
-				all = append(all, r.Key())
-				return true, nil
-			})
-	})
-	if err != nil {
-		return err
-	}
-	for _, key := range all {
-		signs, err := k.World.Driver.Status(ctx, key.Name)
-		if err != nil {
-			return err
-		}
-		if signs.State == compute.Running {
-			continue
-		}
-		why := "its machine has ended by itself (" + strings.ToLower(string(signs.State)) + ")"
-		k.Log.Info("an instance's machine has ended", "instance", key.Name, "state", signs.State)
-		err = move(ctx, k.World.Store, key, domain.InstanceEnded, why, func(_ store.Tx, i *domain.FleetInstance) error { i.Why = why; return nil })
-		if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.WrongState) {
-			return err
-		}
-	}
-	return nil
 }

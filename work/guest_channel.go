@@ -80,12 +80,14 @@ func (l *Listener) run() {
 		l.wg.Wait()
 	}()
 	for {
+		changed := l.World.Store.Changed()
 		began := l.World.Clock.Now()
 		if err := l.look(); err != nil && l.ctx.Err() == nil {
 			l.Log.Warn("listening to guests", "error", err)
 		}
-		// With many machines looking gets a tenth of the time.
-		if !wait(l.ctx, max(l.Every, 9*l.World.Clock.Now().Sub(began)), nil) {
+		// With many machines looking gets a tenth of the time, and none while nothing
+		// happens.
+		if !wait(l.ctx, max(l.Every, 9*l.World.Clock.Now().Sub(began)), nil) || !wait(l.ctx, time.Minute, changed) {
 			return
 		}
 	}
@@ -96,18 +98,7 @@ func (l *Listener) look() error {
 	there := map[string]domain.Key{}
 	err := l.World.Store.View(l.ctx, func(tx store.Tx) error {
 		for kind, states := range worked {
-			err := tx.Query(store.Query{Kind: kind, States: states}, func(r store.Row) (bool, error) {
-				machine := r.Key().Name
-				if kind == domain.KindBuilder {
-					b := new(domain.Builder)
-					if err := r.Decode(b); err != nil {
-						return false, err
-					}
-					machine = b.Machine
-				}
-				there[machine] = r.Key()
-				return true, nil
-			})
+			err := store.MachineNames(tx, store.Query{Kind: kind, States: states}, func(of domain.Key, machine string) { there[machine] = of })
 			if err != nil {
 				return err
 			}

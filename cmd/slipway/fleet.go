@@ -28,14 +28,11 @@ func fleetGauges(st store.Store) []metrics.Gauge {
 		return func(ctx context.Context) (map[string]float64, error) {
 			out := map[string]float64{}
 			err := st.View(ctx, func(tx store.Tx) error {
+				by, err := tx.States(store.Query{Kind: kind})
 				for _, s := range domain.Machines[kind].States {
-					n, err := tx.Count(store.Query{Kind: kind, States: []domain.State{s}})
-					if err != nil {
-						return err
-					}
-					out[string(s)] = float64(n)
+					out[string(s)] = float64(by[s])
 				}
-				return nil
+				return err
 			})
 			return out, err
 		}

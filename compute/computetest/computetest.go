@@ -415,9 +415,23 @@ func (s *suite) shutdown(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), s.Boot)
 	defer cancel()
 	began := time.Now()
+	var ends <-chan string
+	if tells, ok := s.d.(compute.Teller); ok {
+		ends = must(tells.Ends(ctx))
+	}
 	for range 2 {
 		if err := s.d.Shutdown(ctx, id); err != nil {
 			t.Fatal(err)
+		}
+	}
+	if ends != nil {
+		select {
+		case got := <-ends:
+			if got != id {
+				t.Errorf("the driver tells that %s has ended", got)
+			}
+		case <-ctx.Done():
+			t.Error("the driver does not tell that the machine has ended")
 		}
 	}
 	t.Logf("off after %v", time.Since(began).Round(10*time.Millisecond))

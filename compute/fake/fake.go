@@ -58,6 +58,7 @@ type Driver struct {
 	o     Options
 	mu    sync.Mutex       // one change of a file at a time in this process
 	desks map[string]*desk // what people did at the screens
+	known known
 }
 
 var _ compute.Driver = (*Driver)(nil)
@@ -70,7 +71,7 @@ func New(o Options) (*Driver, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "The directory of the fake machines cannot be made.")
 	}
-	return &Driver{o: o, desks: map[string]*desk{}}, nil
+	return &Driver{o: o, desks: map[string]*desk{}, known: known{by: map[string]seen{}, labels: map[string]map[string]string{}}}, nil
 }
 
 // machine is what is kept of one machine.
@@ -114,6 +115,9 @@ func (d *Driver) save(id string, m machine) error {
 	if err := os.WriteFile(tmp, b, 0o600); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "The machine %s cannot be kept.", id)
 	}
+	if st, err := os.Lstat(tmp); err == nil { // the same file under its other name
+		d.known.keep(id, fileOf(st), &m)
+	}
 	if err := os.Rename(tmp, d.path(id)); err != nil {
 		return fault.Wrap(fault.Unavailable, errors.Join(err, os.Remove(tmp)), "The machine %s cannot be kept.", id)
 	}
@@ -152,7 +156,7 @@ func (d *Driver) Start(ctx context.Context, spec compute.Spec) (compute.Handle, 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := compute.Handle{Driver: "fake", ID: spec.ID, Data: []byte(`{"version":1}`)}
-	if m, err := d.load(spec.ID); err == nil && d.state(m) == compute.Running {
+	if m, err := d.peek(spec.ID); err == nil && d.state(m) == compute.Running {
 		return h, nil
 	}
 	files := []string{spec.CD}
@@ -237,7 +241,7 @@ func (d *Driver) Recover(ctx context.Context, h compute.Handle) (compute.Status,
 
 // Status implements compute.Driver.
 func (d *Driver) Status(ctx context.Context, id string) (compute.Status, error) {
-	m, err := d.load(id)
+	m, err := d.peek(id)
 	if fault.Is(err, fault.NotFound) {
 		return compute.Status{ID: id, State: compute.Gone}, nil
 	}
@@ -259,7 +263,7 @@ func (d *Driver) List(ctx context.Context) ([]compute.Status, error) {
 		if !ok || compute.CheckID(id) != nil {
 			continue
 		}
-		if m, err := d.load(id); err == nil { // else it went away meanwhile
+		if m, err := d.peek(id); err == nil { // else it went away meanwhile
 			out = append(out, d.status(id, m))
 		}
 	}
@@ -297,6 +301,7 @@ func (d *Driver) Destroy(_ context.Context, id string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.desks, id)
+	d.known.forget(id)
 	for _, p := range []string{d.path(id) + ".new", d.path(id)} {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fault.Wrap(fault.Unavailable, err, "The machine %s cannot be removed.", id)
@@ -308,7 +313,7 @@ func (d *Driver) Destroy(_ context.Context, id string) error {
 // running loads a machine that must run: NotFound, or NotAvailable when it
 // does not run.
 func (d *Driver) running(ctx context.Context, id string) (machine, error) {
-	m, err := d.load(id)
+	m, err := d.peek(id)
 	if err != nil {
 		return m, err
 	}

@@ -47,7 +47,7 @@ func (d *Driver) released() bool {
 
 // Observe implements compute.Driver.
 func (d *Driver) Observe(ctx context.Context, id string) (compute.Signs, error) {
-	m, err := d.load(id)
+	m, err := d.peek(id)
 	if err != nil {
 		return compute.Signs{}, err
 	}
@@ -121,7 +121,7 @@ func (d *Driver) comesUp(id string) bool {
 
 // SerialLog implements compute.Driver.
 func (d *Driver) SerialLog(ctx context.Context, id string, max int64) ([]byte, error) {
-	m, err := d.load(id)
+	m, err := d.peek(id)
 	if err != nil {
 		return nil, err
 	}
