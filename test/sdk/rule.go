@@ -15,6 +15,8 @@ import (
 	"slipway/test/rig"
 )
 
+//go:generate go run slipway/tools/genfleetrules -o ../../docs/FLEET-RULES.md
+
 // rule is one thing that holds of fleets, stacks or sessions, in words, and what
 // shows it. docs/FLEET-RULES.md is made of the words.
 type rule struct {

@@ -3,6 +3,8 @@ package sdk
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
 	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 )
 
@@ -74,6 +78,44 @@ func (w *house) of(user string) types.Session {
 		w.t.Fatalf("%s has %d sessions", user, len(list))
 	}
 	return list[0]
+}
+
+// interfaceForm is how AWS writes the id of a network interface.
+var interfaceForm = regexp.MustCompile(`^eni-[0-9a-f]{17}$`)
+
+// blocks are the house's subnets as they are now.
+func (w *house) blocks() (out []ec2types.Subnet) {
+	w.t.Helper()
+	for _, id := range w.subnets {
+		list, err := w.ec2.DescribeSubnets(w.ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{id}})
+		w.ok(err)
+		out = append(out, list.Subnets...)
+	}
+	return out
+}
+
+// subnetOf is the subnet of the house that has a machine's address, "" for none.
+func (w *house) subnetOf(n *types.NetworkAccessConfiguration) string {
+	w.t.Helper()
+	if n == nil {
+		return ""
+	}
+	a, err := netip.ParseAddr(aws.ToString(n.EniPrivateIpAddress))
+	w.ok(err)
+	for _, s := range w.blocks() {
+		if netip.MustParsePrefix(*s.CidrBlock).Contains(a) {
+			return *s.SubnetId
+		}
+	}
+	return ""
+}
+
+// free is how many addresses each subnet of the house has left.
+func (w *house) free() (out []int32) {
+	for _, s := range w.blocks() {
+		out = append(out, *s.AvailableIpAddressCount)
+	}
+	return out
 }
 
 // refusesURL is a rule about an address that is asked for with a fleet that runs.
@@ -215,6 +257,30 @@ var sessionRules = []rule{
 		w.enter("user")
 		if after := w.of("user"); *after.Id != *before.Id || *after.InstanceId != *before.InstanceId {
 			w.t.Errorf("%s on %s, then %s on %s", *before.Id, *before.InstanceId, *after.Id, *after.InstanceId)
+		}
+	}},
+	{"a session tells the interface of its machine, which is in a subnet of the fleet", func(w *house) {
+		w.served(func(in *fleetInput) {
+			in.VpcConfig = &types.VpcConfig{SubnetIds: w.subnets[:1], SecurityGroupIds: []string{w.group}}
+		}, nil)
+		w.enter("user")
+		if n := w.of("user").NetworkAccessConfiguration; w.subnetOf(n) != w.subnets[0] || !interfaceForm.MatchString(aws.ToString(n.EniId)) {
+			w.t.Errorf("%+v", n)
+		}
+	}},
+	{"machines of a fleet in two zones are in both", func(w *house) {
+		before := w.free()
+		w.served(func(in *fleetInput) {
+			in.VpcConfig, in.ComputeCapacity.DesiredInstances = &types.VpcConfig{SubnetIds: w.subnets[:]}, aws.Int32(2)
+		}, nil)
+		w.has(types.ComputeCapacityStatus{Desired: aws.Int32(2), Running: aws.Int32(2), InUse: aws.Int32(0), Available: aws.Int32(2)})
+		w.enter("ann", "bob")
+		a, b := w.subnetOf(w.of("ann").NetworkAccessConfiguration), w.subnetOf(w.of("bob").NetworkAccessConfiguration)
+		if a == "" || b == "" || a == b {
+			w.t.Errorf("they are in %s and %s", a, b)
+		}
+		if after := w.free(); after[0] != before[0]-1 || after[1] != before[1]-1 {
+			w.t.Errorf("free addresses: %v, then %v", before, after)
 		}
 	}},
 	{"two users have two machines, and a third has none", func(w *house) {
