@@ -16,6 +16,9 @@ type plan struct {
 	files files
 	accel string // "kvm" or "tcg"
 	code  string // firmware, read-only
+	// clipboard: QEMU has a clipboard for the guest's vdagent, which viewers of
+	// the display share.
+	clipboard bool
 }
 
 // option is one pair on the command line.
@@ -83,10 +86,16 @@ func commandLine(p plan) []string {
 	add("device", props{"driver": "virtserialport", "bus": "ports.0", "chardev": "agent", "name": "org.qemu.guest_agent.0"})
 	add("chardev", "socket,id=channel,path="+f.channel()+",server=on,wait=off")
 	add("device", props{"driver": "virtserialport", "bus": "ports.0", "chardev": "channel", "name": compute.ChannelPort})
+	if p.clipboard {
+		// The port that spice-vdagent looks for, in Linux and in Windows.
+		add("chardev", "qemu-vdagent,id=clipboard,name=vdagent,clipboard=on,mouse=off")
+		add("device", props{"driver": "virtserialport", "bus": "ports.0", "chardev": "clipboard", "name": "com.redhat.spice.0"})
+	}
 
 	add("display", "none")
 	add("vnc", "unix:"+f.display()+",share=force-shared")
-	add("device", props{"driver": "VGA", "id": "screen"})
+	// Memory for screens up to 3840 × 2160.
+	add("device", props{"driver": "VGA", "id": "screen", "vgamem_mb": 64})
 	add("device", props{"driver": "qemu-xhci", "id": "usb"})
 	add("device", props{"driver": "usb-tablet", "bus": "usb.0"})
 	add("device", props{"driver": "pvpanic"})

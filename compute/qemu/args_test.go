@@ -19,7 +19,7 @@ func TestCommandLines(t *testing.T) {
 	raw := compute.File{Path: "/data/base.raw", Format: "raw"}
 	q := func(n string) compute.File { return compute.File{Path: "/data/" + n + ".qcow2", Format: "qcow2"} }
 	for name, p := range map[string]plan{
-		"default": {accel: "tcg", spec: compute.Spec{CPUs: 2, MemoryMB: 4096, TPM: true,
+		"default": {accel: "tcg", clipboard: true, spec: compute.Spec{CPUs: 2, MemoryMB: 4096, TPM: true,
 			Disk: compute.Disk{Chain: []compute.File{q("top"), raw}}}},
 		"virtio": {accel: "kvm", spec: compute.Spec{CPUs: 1, MemoryMB: 512, Bus: compute.VirtioBlk, NIC: compute.VirtioNet, CD: "/data/guest/tools.iso",
 			Disk: compute.Disk{Chain: []compute.File{raw}}}},

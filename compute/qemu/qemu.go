@@ -50,6 +50,7 @@ type Driver struct {
 	paths   Paths
 	missing []string
 	accel   func() string // "kvm" or "tcg"
+	vdagent func() bool   // QEMU can speak with the guest's vdagent
 	total   func() int64  // MiB that machines may have
 
 	network Network
@@ -91,11 +92,16 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		}
 		return "tcg"
 	})
+	d.vdagent = sync.OnceValue(func() bool {
+		out, err := run(ctx, d.paths.QEMU, "-chardev", "help")
+		return err == nil && strings.Contains(out, "qemu-vdagent")
+	})
 	d.total = sync.OnceValue(func() int64 {
 		b, _ := os.ReadFile("/proc/meminfo")
 		return forMachines(memInfo(string(b), "MemTotal"))
 	})
 	go d.accel()
+	go d.vdagent()
 	if d.network.Program == "" {
 		exe, err := os.Executable()
 		if err != nil {
@@ -103,8 +109,9 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		}
 		d.network.Program = exe
 	}
-	ctx, d.stop = context.WithCancel(ctx)
-	d.tending.Go(func() { d.tendAll(ctx) })
+	tend, stop := context.WithCancel(ctx)
+	d.stop = stop
+	d.tending.Go(func() { d.tendAll(tend) })
 	return d, nil
 }
 

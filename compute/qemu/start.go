@@ -211,7 +211,7 @@ func (d *Driver) startQEMU(ctx context.Context, r *record, f files) error {
 		return fault.Wrap(fault.Unavailable, err, "The files of the machine cannot be made.")
 	}
 	defer log.Close()
-	args := commandLine(plan{spec: r.Spec, files: f, accel: r.Accel, code: d.paths.Code})
+	args := commandLine(plan{spec: r.Spec, files: f, accel: r.Accel, code: d.paths.Code, clipboard: d.vdagent()})
 	ended, err := launch(r.Nonce, d.paths.QEMU, args, in, events, log, &r.QEMU)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "QEMU cannot be started.")

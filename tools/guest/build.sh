@@ -81,8 +81,8 @@ make_desktop() { # a Debian userland that no package manager has set up
   chmod 1777 "$r/tmp" "$r/tmp/.X11-unix"
   ldconfig -r "$r"
   install -m 755 "$guest_dir/desktop-start.sh" "$r/usr/sbin/desktop-start"
-  install_modules "$r/usr/lib/modules/$kver" xhci_pci usbhid hid_generic evdev
-  module_order xhci_pci usbhid hid_generic evdev | sed "s|^|/usr/lib/modules/$kver/|; s|\.xz$||" > "$r/usr/lib/modules/desktop"
+  install_modules "$r/usr/lib/modules/$kver" xhci_pci usbhid hid_generic evdev bochs
+  module_order xhci_pci usbhid hid_generic evdev bochs | sed "s|^|/usr/lib/modules/$kver/|; s|\.xz$||" > "$r/usr/lib/modules/desktop"
 }
 
 make_root() { # what an offline inspector looks for in a Linux system

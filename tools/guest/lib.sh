@@ -75,14 +75,15 @@ debs() {
 # once, as for a system that has none.
 desktop_debs() {
   local dir=$cache/desktop
-  if [ ! -f "$dir/complete" ]; then
+  local packages=(xserver-xorg-core xserver-xorg-video-fbdev xserver-xorg-input-evdev x11-xkb-utils x11-xserver-utils
+    spice-vdagent xclip icewm xterm x11-apps xfonts-base fonts-dejavu-core bash)
+  if [ "$(cat "$dir/complete" 2>/dev/null)" != "${packages[*]}" ]; then
     need apt-get apt
     echo "downloading the desktop's packages" >&2
     rm -rf "$dir"; mkdir -p "$dir/partial"; : > "$dir/status"
     apt-get -q -y -o Dir::State::status="$dir/status" -o Dir::Cache::archives="$dir/" -o APT::Sandbox::User=root -o APT::Install-Recommends=false \
-      install --download-only xserver-xorg-core xserver-xorg-video-fbdev xserver-xorg-input-evdev x11-xkb-utils icewm xterm x11-apps \
-      xfonts-base fonts-dejavu-core bash >&2 || die "the download failed; run apt-get update or look at the network"
-    touch "$dir/complete"
+      install --download-only "${packages[@]}" >&2 || die "the download failed; run apt-get update or look at the network"
+    echo "${packages[*]}" > "$dir/complete"
   fi
   # shellcheck disable=SC2034 # for build.sh
   desktop_key=$(cd "$dir" && printf '%s\n' *.deb | sha256sum | cut -c1-16)
