@@ -38,7 +38,7 @@ const writeTime = 30 * time.Second
 func (h Host) Serve(ctx context.Context, c io.ReadWriteCloser) error {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-	slow := &slowReader{ctx: ctx, r: c, bytes: rate.NewLimiter(bytesPerSecond, bytesPerSecond)}
+	slow := &slowReader{ctx: ctx, r: c, bytes: rate.NewLimiter(bytesPerSecond, bytesPerSecond), asked: h.Orders}
 	calls := rate.NewLimiter(callsPerSecond, callsAtOnce)
 	s := &Stream{r: slow, w: patient{c}}
 	if h.Orders != nil {
@@ -96,12 +96,13 @@ type slowReader struct {
 	ctx   context.Context
 	r     io.Reader
 	bytes *rate.Limiter
+	asked *Orders // what was asked for is not counted
 }
 
 func (s *slowReader) Read(b []byte) (int, error) {
 	n, err := s.r.Read(b[:min(len(b), bytesPerSecond)])
 	if n > 0 {
-		if err := s.bytes.WaitN(s.ctx, n); err != nil {
+		if err := s.bytes.WaitN(s.ctx, n-s.asked.spend(n)); err != nil {
 			return n, err
 		}
 	}

@@ -69,11 +69,14 @@ type Report struct {
 	Lost  bool   `json:"lost,omitempty"`  // result: no such command was begun since the tool started
 	Ended bool   `json:"ended,omitempty"` // result
 	Late  bool   `json:"late,omitempty"`  // result: it was ended because its time was over
-	Exit  int    `json:"exit,omitempty"`  // result: exit code
+	Exit  int    `json:"exit,omitempty"`  // result, launch: exit code
 	// Output is the end of what the command wrote, of both its streams.
 	Output string `json:"output,omitempty"`
-	Have   int64  `json:"have,omitempty"`  // put: bytes that are there
-	Whole  bool   `json:"whole,omitempty"` // put: and they are the file
+	Have   int64  `json:"have,omitempty"`  // put, write: bytes that are there
+	Whole  bool   `json:"whole,omitempty"` // put, write: and they are the file
+	// Problem is the kind of Error, for orders about a session.
+	Problem string  `json:"problem,omitempty"`
+	Folder  *Folder `json:"folder,omitempty"` // files, write, read
 }
 
 // Orders gives orders to the tool at the other end of a Host's stream.
@@ -86,6 +89,19 @@ type Orders struct {
 	next    int64
 	waiting map[int64]chan Report
 	hands   chan struct{} // full when the tool can do no more at once
+	credit  int           // bytes that were asked for and have not come
+}
+
+// spend takes up to n bytes from what was asked for.
+func (o *Orders) spend(n int) int {
+	if o == nil {
+		return 0
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n = min(n, o.credit)
+	o.credit -= n
+	return n
 }
 
 func (o *Orders) ready() {
@@ -118,6 +134,7 @@ func (o *Orders) end() {
 
 func (o *Orders) forget() {
 	o.ready()
+	o.credit = 0
 	for id, c := range o.waiting {
 		close(c)
 		delete(o.waiting, id)
@@ -195,6 +212,9 @@ func (o *Orders) Give(ctx context.Context, name string, args any) (Report, error
 	o.next++
 	id, s, c := o.next, o.stream, make(chan Report, 1)
 	o.waiting[id] = c
+	if name == OrderRead {
+		o.credit = min(o.credit+MaxFrame, ordersAtOnce*MaxFrame)
+	}
 	m := Message{Kind: KindOrder, Session: o.session, ID: id, Name: name, Args: body}
 	o.mu.Unlock()
 	if err := s.Write(m); err != nil {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"slipway/guest"
 	"slipway/guest/tool"
@@ -89,7 +90,7 @@ func serve(ctx context.Context, args []string) error {
 				}
 			}()
 		}
-		d := &tool.Daemon{Version: version, Log: log, Orders: tool.NewOrderly()}
+		d := &tool.Daemon{Version: version, Log: log, Orders: tool.NewOrderly(time.Now)}
 		go d.Attend(ctx)
 		err := d.Listen(ctx)
 		if ctx.Err() != nil {

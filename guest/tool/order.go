@@ -29,13 +29,19 @@ type Orderly struct {
 	// Enter sets the environment of programs that are started from now on; nil: that
 	// cannot be done here.
 	Enter func(guest.Environment) error
+	Now   func() time.Time
+
+	// seat finds who sits at the screen; nil: as this system does.
+	seat func() (*seat, error)
 
 	mu   sync.Mutex
 	runs map[string]*command
 }
 
 // NewOrderly is the one of this machine.
-func NewOrderly() *Orderly { return &Orderly{Dir: spoolDir, Enter: enter} }
+func NewOrderly(now func() time.Time) *Orderly {
+	return &Orderly{Dir: spoolDir, Enter: enter, Now: now}
+}
 
 // command is one that was begun.
 type command struct {
@@ -95,6 +101,9 @@ func (o *Orderly) do(ctx context.Context, name string, args json.RawMessage) (gu
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		return guest.Report{}, o.enter(e)
+	}
+	if f := seated[name]; f != nil {
+		return f(o, args)
 	}
 	return guest.Report{}, fmt.Errorf("there is no order %q", name)
 }

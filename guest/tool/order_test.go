@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/fault"
 	"slipway/guest"
@@ -18,7 +19,7 @@ import (
 // ordered puts a tool at one end and a host at the other.
 func ordered(t *testing.T) (*guest.Orders, *Orderly) {
 	t.Helper()
-	o, at := &Orderly{Dir: filepath.Join(t.TempDir(), "spool")}, &guest.Orders{}
+	o, at := &Orderly{Dir: filepath.Join(t.TempDir(), "spool"), Now: time.Now}, &guest.Orders{}
 	connect(t, o, at, "s")
 	return at, o
 }
