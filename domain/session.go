@@ -19,6 +19,7 @@ type Session struct {
 	Application string `json:",omitempty"` // to begin with; "" leaves it to the user
 	Context     string `json:",omitempty"` // for the guest's environment
 	View        string // APP or DESKTOP
+	Launched    string `json:",omitempty"` // the application that was started in it last
 
 	Started time.Time
 	Ends    time.Time // at the latest

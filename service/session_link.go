@@ -149,6 +149,11 @@ func (s *Service) sessionScreen(ctx context.Context, tx store.Tx, t *domain.Tick
 	if out.Title == "" {
 		out.Title = x.Stack
 	}
+	if t.Session != nil {
+		out.Application = t.Session.Application
+	}
+	out.Upload, _ = n.Allows(domain.ActionUpload)
+	out.Download, _ = n.Allows(domain.ActionDownload)
 	if x.State == domain.SessionActive {
 		out.Machine = x.Instance
 	}

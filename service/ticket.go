@@ -38,6 +38,10 @@ type Screen struct {
 	// CopyIn and CopyOut are how many bytes of text may go into and out of the
 	// guest's clipboard at once; 0 for none.
 	CopyIn, CopyOut int
+	// Application is what the page's user came for: a name of the catalogue,
+	// Desktop, or "" to choose. Upload and Download allow files.
+	Application      string
+	Upload, Download bool
 	// Redirect and Feedback are addresses for a user whose session has ended.
 	Redirect, Feedback string
 	Embedders          []string // hosts whose pages may frame this one
@@ -115,7 +119,7 @@ func (s *Service) OpenAddress(ctx context.Context, token string) (scr *Screen, p
 		if n >= domain.PagesPerTicket {
 			return fault.New(fault.Quota, "This address was opened %d times already.", n).WithHint("Ask for a new one.")
 		}
-		own := &domain.Ticket{Purpose: t.Purpose, Subject: subject, Machine: t.Machine, User: t.User, Page: t.Key.Name}
+		own := &domain.Ticket{Purpose: t.Purpose, Subject: subject, Machine: t.Machine, User: t.User, Page: t.Key.Name, Session: t.Session}
 		if page, err = s.insertTicket(tx, own, domain.PageLife); err != nil {
 			return err
 		}

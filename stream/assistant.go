@@ -54,18 +54,25 @@ type making struct {
 }
 
 // assist makes a handler of the panel's from a function on the page's builder.
-// What changes something must come from our page.
 func assist[I any](s *Server, f func(ctx context.Context, c domain.Caller, builder string, r *http.Request, in I) (any, error)) http.HandlerFunc {
+	return asked(s, "the Image Assistant's panel", func(r *http.Request, token string, in I) (any, error) {
+		c, builder, err := s.c.Assistant.PageBuilder(r.Context(), token)
+		if err != nil {
+			return nil, err
+		}
+		return f(r.Context(), c, builder, r, in)
+	})
+}
+
+// asked makes a handler from a function on the token of a page and the body of a
+// request, both as JSON. What changes something must come from our page.
+func asked[I any](s *Server, what string, f func(r *http.Request, token string, in I) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		out, err := func() (any, error) {
 			if r.Method != http.MethodGet && !s.sameOrigin(r) {
 				return nil, fault.New(fault.Denied, "This is for the streaming page of this server alone.")
 			}
 			token, err := tokenOf(r)
-			if err != nil {
-				return nil, err
-			}
-			c, builder, err := s.c.Assistant.PageBuilder(r.Context(), token)
 			if err != nil {
 				return nil, err
 			}
@@ -77,17 +84,22 @@ func assist[I any](s *Server, f func(ctx context.Context, c domain.Caller, build
 					return nil, fault.Wrap(fault.BadValue, err, "The request cannot be read.")
 				}
 			}
-			return f(r.Context(), c, builder, r, in)
+			return f(r, token, in)
 		}()
 		if err != nil {
-			if statusOf(err) == http.StatusInternalServerError {
-				s.c.Log.Error("the Image Assistant's panel", "err", err)
-			}
-			s.answer(w, statusOf(err), Status{Error: fault.Public(err), Final: final(err)})
+			s.refuse(w, what, err)
 			return
 		}
 		s.answer(w, http.StatusOK, out)
 	}
+}
+
+// refuse answers with why something could not be done.
+func (s *Server) refuse(w http.ResponseWriter, what string, err error) {
+	if statusOf(err) == http.StatusInternalServerError {
+		s.c.Log.Error(what, "err", err)
+	}
+	s.answer(w, statusOf(err), Status{Error: fault.Public(err), Final: final(err)})
 }
 
 // assistant hangs the panel's handlers below the pages.

@@ -10,9 +10,29 @@ type figures struct {
 	mu       sync.Mutex
 	endings  map[string]float64 // by reason
 	refusals map[string]float64
+	deeds    map[string]float64 // by what and how
+	files    map[string]float64 // bytes, by direction
 	// What connections carried that have ended; guarded by the server's lock, so
 	// that nobody is counted twice or not at all.
 	in, out, inputs float64
+}
+
+func newFigures() figures {
+	return figures{endings: map[string]float64{}, refusals: map[string]float64{}, deeds: map[string]float64{}, files: map[string]float64{"in": 0, "out": 0}}
+}
+
+// did counts what a user did.
+func (f *figures) did(what string, bytes int64, err error) {
+	how, way := " done", map[string]string{Upload: "in", Download: "out"}[what]
+	if err != nil {
+		how = " failed"
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deeds[what+how]++
+	if way != "" {
+		f.files[way] += float64(bytes)
+	}
 }
 
 func (f *figures) refused(why string) {
@@ -46,6 +66,20 @@ func (s *Server) Refusals() map[string]float64 {
 	s.figures.mu.Lock()
 	defer s.figures.mu.Unlock()
 	return maps.Clone(s.figures.refusals)
+}
+
+// Deeds counts what users did beside looking, by what and how it went.
+func (s *Server) Deeds() map[string]float64 {
+	s.figures.mu.Lock()
+	defer s.figures.mu.Unlock()
+	return maps.Clone(s.figures.deeds)
+}
+
+// FileBytes counts what files brought into guests (in) and out of them (out).
+func (s *Server) FileBytes() map[string]float64 {
+	s.figures.mu.Lock()
+	defer s.figures.mu.Unlock()
+	return maps.Clone(s.figures.files)
 }
 
 // Bytes counts what was carried from viewers (in) and to them (out).

@@ -61,10 +61,11 @@ type viewer struct {
 	in     atomic.Int64 // bytes from the viewer
 	out    atomic.Int64 // bytes to the viewer
 	inputs atomic.Int64
+	stirs  atomic.Int64 // what the user did on the page itself
 
 	session domain.Key // whose connection this is, as link
 	link    string     // "" when there is no session
-	told    int64      // inputs that the session was told of
+	told    int64      // inputs and stirs that the session was told of
 	warned  bool       // of the idle limit
 }
 
@@ -158,7 +159,7 @@ func (v *viewer) watch(scr *service.Screen) ending {
 	defer look.Stop()
 	defer ping.Stop()
 	v.tell(note{Hello: &hail{Title: scr.Title, Until: scr.Until, Now: v.s.c.Now(), Input: v.rules.Input, CopyIn: v.rules.CopyIn, CopyOut: v.rules.CopyOut,
-		Redirect: elsewhere(scr.Redirect), Feedback: elsewhere(scr.Feedback)}})
+		Upload: scr.Upload && v.s.c.Guests != nil, Download: scr.Download && v.s.c.Guests != nil, Redirect: elsewhere(scr.Redirect), Feedback: elsewhere(scr.Feedback)}})
 	for {
 		select {
 		case e := <-v.ends:
@@ -304,6 +305,9 @@ type hail struct {
 	Input   bool      `json:"input"`
 	CopyIn  int       `json:"copyIn"`
 	CopyOut int       `json:"copyOut"`
+	// Upload and Download say which way files may go.
+	Upload   bool `json:"upload"`
+	Download bool `json:"download"`
 	// Where a user goes when the session has ended, and where one says how it was.
 	Redirect string `json:"redirect,omitempty"`
 	Feedback string `json:"feedback,omitempty"`

@@ -132,7 +132,10 @@ func (s *Server) page(w http.ResponseWriter, scr *service.Screen, id string) {
 	framed(w.Header(), scr.Embedders)
 	data := map[string]string{"Title": scr.Title, "Path": s.c.Path, "Page": s.pagePath(id)}
 	if scr.Session != nil {
-		data["Session"] = scr.Session.Key.Name
+		data["Session"], data["View"], data["Launched"] = scr.Session.Key.Name, scr.Session.View, scr.Session.Launched
+		if s.c.Guests != nil {
+			data["Applications"], data["Wish"] = "yes", scr.Application
+		}
 	}
 	if scr.Ticket.Purpose == domain.ForBuilder && s.c.Assistant != nil {
 		data["Assistant"] = "yes"

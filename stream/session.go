@@ -31,6 +31,8 @@ type Sessions interface {
 	SessionDisconnected(ctx context.Context, key domain.Key, link string) error
 	SessionActive(ctx context.Context, key domain.Key, link string) error
 	EndSession(ctx context.Context, key domain.Key) error
+	SessionApplications(ctx context.Context, key domain.Key) ([]service.SessionApplication, error)
+	SessionLaunched(ctx context.Context, key domain.Key, application string) error
 }
 
 // take gives the session, if there is one, to this connection.
@@ -60,7 +62,7 @@ func (v *viewer) giveBack() {
 // busy tells the session that its user used keyboard or pointer since it was
 // told last.
 func (v *viewer) busy(ctx context.Context) {
-	n := v.inputs.Load()
+	n := v.inputs.Load() + v.stirs.Load()
 	if v.link == "" || n == v.told {
 		return
 	}

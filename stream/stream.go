@@ -46,8 +46,14 @@ type Config struct {
 	NewLink  func() string // names a connection, never twice the same
 	// Assistant is behind the panel of image builders; nil: they have none.
 	Assistant Assistant
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Guests starts applications and moves files in users' sessions; nil: they can
+	// do neither.
+	Guests Guests
+	// Did is told what users do; nil: nobody is.
+	Did    func(Deed)
+	Secret []byte // of this server's life: addresses of files are made with it
+	Now    func() time.Time
+	Log    *slog.Logger
 	// Path is where the handler hangs, with a slash at both ends.
 	Path string
 	// Limits; 0 means the standard ones.
@@ -85,7 +91,7 @@ func New(c Config) *Server {
 		c.ViewersPerPage = 4
 	}
 	s := &Server{c: c, mux: http.NewServeMux(), viewers: map[*viewer]bool{},
-		figures: figures{endings: map[string]float64{}, refusals: map[string]float64{}}}
+		figures: newFigures()}
 	s.mux.HandleFunc("GET "+c.Path+"{$}", s.openAddress)
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/{$}", s.openPage)
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/status", s.status)
@@ -94,6 +100,10 @@ func New(c Config) *Server {
 	s.mux.HandleFunc("GET "+c.Path+"assets/{file}", s.asset)
 	if c.Assistant != nil {
 		s.assistant()
+	}
+	if c.Guests != nil {
+		s.applications()
+		s.files()
 	}
 	s.mux.HandleFunc(c.Path, func(w http.ResponseWriter, r *http.Request) {
 		s.notice(w, fault.New(fault.NotFound, "There is no such page."))

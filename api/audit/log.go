@@ -66,12 +66,22 @@ func (l *Log) After(_ context.Context, c *wire.Call, o wire.Outcome) {
 		return
 	}
 	now := l.o.Now()
-	line, err := json.Marshal(NewRecord(c, o, now, l.o.NewID()))
+	l.keep(now, NewRecord(c, o, now, l.o.NewID()))
+}
+
+// Add writes a record of what was no call; it gets its id here.
+func (l *Log) Add(r Record) {
+	r.EventID, r.UserAgent, r.ErrorMessage = l.o.NewID(), cut(r.UserAgent, 256), cut(r.ErrorMessage, 1024)
+	l.keep(l.o.Now(), r)
+}
+
+func (l *Log) keep(now time.Time, r Record) {
+	line, err := json.Marshal(r)
 	if err == nil {
 		err = l.append(now, append(line, '\n'))
 	}
 	if err != nil {
-		l.o.Log.Error("a call was not written to the audit log", "request", c.RequestID, "err", err)
+		l.o.Log.Error("a record was not written to the audit log", "event", r.EventName, "request", r.RequestID, "err", err)
 	}
 }
 

@@ -40,6 +40,13 @@ type Record struct {
 	EventCategory      string    `json:"eventCategory"`
 }
 
+// Version is that of the form of a Record.
+const Version = "1.11"
+
+// FromPage is the EventType of what users did on a streaming page; calls of an API
+// have another.
+const FromPage = "SlipwayStreamingPage"
+
 // Who is CloudTrail's userIdentity element.
 type Who struct {
 	Type        string `json:"type"`
@@ -72,7 +79,7 @@ func dataEvent(op *wire.Op) bool {
 func NewRecord(c *wire.Call, o wire.Outcome, at time.Time, eventID string) Record {
 	id := c.Identity
 	r := Record{
-		EventVersion: "1.11", EventTime: at.UTC().Truncate(time.Second), EventSource: source(c.Op.Service), EventName: c.Op.Name,
+		EventVersion: Version, EventTime: at.UTC().Truncate(time.Second), EventSource: source(c.Op.Service), EventName: c.Op.Name,
 		AWSRegion: c.Region, SourceIPAddress: c.Source, UserAgent: cut(c.UserAgent, 256), RequestID: c.RequestID, EventID: eventID,
 		ReadOnly: ReadOnly(c.Op.Name), EventType: "AwsApiCall", ManagementEvent: true, RecipientAccountID: id.Account, EventCategory: "Management",
 		UserIdentity: Who{Type: identityTypes[id.Kind], PrincipalID: id.UserID, ARN: id.ARN, AccountID: id.Account, AccessKeyID: id.AccessKeyID},

@@ -85,7 +85,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	listener := &work.Listener{World: world, Log: log, Answer: tools.Answer}
 	listener.Start(ctx)
 	defer listener.Stop()
-	screens := newScreens(svc, world.Driver, log)
+	screens := newScreens(svc, world.Driver, &work.Seats{Talk: listener.Talk}, trail, log)
 	defer screens.Close()
 	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens), fleetGauges(st))...)
 	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail, Keeper: keeper}, figures, pictureHandler(c.DataDir, pictures), screens, st, log)

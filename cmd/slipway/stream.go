@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
+	"net"
 	"time"
 
+	"slipway/api/audit"
 	"slipway/api/metrics"
 	"slipway/compute"
 	"slipway/domain"
+	"slipway/fault"
 	"slipway/service"
 	"slipway/stream"
 	"slipway/wire"
@@ -16,8 +20,30 @@ import (
 // streamPath is where screens are looked at.
 const streamPath = wire.OwnPrefix + "stream/"
 
-func newScreens(svc *service.Service, d compute.Driver, log *slog.Logger) *stream.Server {
-	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Sessions: svc, NewLink: domain.RandomIDs.UUID, Displays: d, Now: time.Now, Log: log, Path: streamPath})
+func newScreens(svc *service.Service, d compute.Driver, guests stream.Guests, trail *audit.Log, log *slog.Logger) *stream.Server {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails (crypto/rand)
+	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Sessions: svc, Guests: guests, Did: func(d stream.Deed) { trail.Add(recordOf(d)) }, Secret: secret,
+		NewLink: domain.RandomIDs.UUID, Displays: d, Now: time.Now, Log: log, Path: streamPath})
+}
+
+// recordOf is what the audit log keeps of a deed. Users of sessions are none of
+// AWS's identities.
+func recordOf(d stream.Deed) audit.Record {
+	source, _, err := net.SplitHostPort(d.Source)
+	if err != nil {
+		source = d.Source
+	}
+	r := audit.Record{
+		EventVersion: audit.Version, EventTime: d.At.UTC().Truncate(time.Second), EventSource: "appstream.amazonaws.com", EventName: d.What, AWSRegion: d.Session.Region,
+		SourceIPAddress: source, UserAgent: d.Browser, EventType: audit.FromPage, RecipientAccountID: d.Session.Account, EventCategory: "Data",
+		UserIdentity:      audit.Who{Type: "StreamingUser", PrincipalID: d.User, AccountID: d.Session.Account},
+		RequestParameters: map[string]any{"sessionId": d.Session.Name, "stackName": d.Stack, "name": d.Name, "bytes": d.Bytes}, ReadOnly: d.What == stream.Download,
+	}
+	if d.Err != nil {
+		r.ErrorCode, r.ErrorMessage = fault.KindOf(d.Err).String(), fault.Public(d.Err)
+	}
+	return r
 }
 
 // screenFigures are what is counted about screens.
@@ -31,6 +57,8 @@ func screenFigures(s *stream.Server) []metrics.Gauge {
 		family("page_bytes", "Bytes sent over connections there are, by the public part of the page's token.", "page", "", s.BytesByPage),
 		family("bytes_total", "Bytes carried from viewers (in) and to them (out).", "direction", metrics.Counter, s.Bytes),
 		family("inputs_total", "Key and pointer events.", "kind", metrics.Counter, s.Inputs),
+		family("deeds_total", "Applications that users started and files that they moved, by what and how it went.", "what", metrics.Counter, s.Deeds),
+		family("file_bytes_total", "Bytes of files that users brought into guests (in) and out of them (out).", "direction", metrics.Counter, s.FileBytes),
 		family("endings_total", "Connections that ended, by reason.", "why", metrics.Counter, s.Endings),
 		family("refusals_total", "Websockets that were refused, by reason.", "why", metrics.Counter, s.Refusals),
 	}

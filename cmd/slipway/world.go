@@ -84,7 +84,11 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 func openDriver(ctx context.Context, c ServeConfig, g *guests) (compute.Driver, []string, error) {
 	run := filepath.Join(c.DataDir, "run")
 	if c.Compute == "fake" {
-		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime, Guest: (&pretend.Tools{Version: version}).Serve})
+		tools := &pretend.Tools{Version: version}
+		d, err := fake.New(fake.Options{Dir: run, BootTime: c.FakeBootTime, Guest: tools.Serve})
+		if err == nil {
+			tools.Started = d.Open
+		}
 		return d, nil, err
 	}
 	d, err := qemu.New(ctx, qemu.Options{Dir: run, Network: g.network(c)})

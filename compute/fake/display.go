@@ -3,6 +3,7 @@ package fake
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"io"
@@ -20,6 +21,7 @@ type desk struct {
 	copies  int         // how often that changed
 	pointer image.Point // the last click
 	clicks  int
+	open    []string      // windows, the oldest first
 	changed chan struct{} // closed at the next change
 }
 
@@ -76,11 +78,30 @@ func (k *desk) click(at image.Point) {
 	})
 }
 
+// maxOpen is how many windows a screen shows.
+const maxOpen = 6
+
+// Open shows a window on the screen of a machine, with a colour that its title
+// gives it.
+func (d *Driver) Open(id, title string) {
+	k := d.desk(id)
+	k.change(func() { k.open = append(k.open, title)[max(0, len(k.open)+1-maxOpen):] })
+}
+
 // on shows on a picture what was done: a square where the last click was, and a
 // column of squares for each character, one for each bit.
 func (k *desk) on(img *image.RGBA) *image.RGBA {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	for i, title := range k.open {
+		at := image.Pt(40+36*i, 30+28*i)
+		h := crc32.ChecksumIEEE([]byte(title))
+		fill(img, image.Rect(0, 0, 360, 210).Add(at), color.RGBA{uint8(60 + h&127), uint8(60 + h>>8&127), uint8(60 + h>>16&127), 0xff})
+		fill(img, image.Rect(2, 22, 358, 208).Add(at), color.RGBA{0xfa, 0xfa, 0xfa, 0xff})
+		for n := range 5 {
+			fill(img, image.Rect(20, 44+28*n, 60+int(h>>(5*n))&31*8, 56+28*n).Add(at), color.RGBA{0xb8, 0xc4, 0xcc, 0xff})
+		}
+	}
 	ink := color.RGBA{0x20, 0x20, 0x20, 0xff}
 	for i := range len(k.typed) {
 		for bit := range 7 {

@@ -24,6 +24,9 @@ type Tools struct {
 	// Shell runs a line instead of the tiny shell: its exit code and output. nil:
 	// the tiny shell.
 	Shell func(machine, line string) (exit int, output string)
+	// Started is told of applications that are started at a machine's screen; nil:
+	// nobody is.
+	Started func(machine, program string)
 
 	mu       sync.Mutex
 	machines map[string]*machine
@@ -34,6 +37,7 @@ type machine struct {
 	files map[string]int64        // bytes that were put
 	runs  map[string]guest.Report // commands that were begun; they end at once
 	env   guest.Environment
+	seat  seat
 }
 
 // Forget is what starting a machine anew does to its memory.
@@ -59,7 +63,11 @@ func (t *Tools) do(id, name string, args json.RawMessage) guest.Report {
 	m := t.machines[id]
 	if m == nil {
 		m = &machine{marks: map[string]bool{}, files: map[string]int64{}, runs: map[string]guest.Report{}}
+		m.seat = seat{files: map[string][]byte{}, parts: map[string][]byte{}}
 		t.machines[id] = m
+	}
+	if r, ok := m.seat.do(t, id, name, args); ok {
+		return r
 	}
 	var c guest.Command
 	var a guest.Asked

@@ -34,8 +34,9 @@ type Orderly struct {
 	// seat finds who sits at the screen; nil: as this system does.
 	seat func() (*seat, error)
 
-	mu   sync.Mutex
-	runs map[string]*command
+	mu    sync.Mutex
+	runs  map[string]*command
+	whole []arrival // files that came lately
 }
 
 // NewOrderly is the one of this machine.

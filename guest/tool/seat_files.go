@@ -24,6 +24,12 @@ const (
 	maxSame    = 1000             // files of one name but for a number
 )
 
+// arrival is a transfer that has ended, and what its file is called.
+type arrival struct{ id, name string }
+
+// maxWhole is how many of them are remembered.
+const maxWhole = 64
+
 // inFolder runs f in the transfer folder with the user's rights.
 func (s *seat) inFolder(f func(dir *os.Root) error) error {
 	return s.as(func() error {
@@ -112,6 +118,12 @@ func (o *Orderly) write(s *seat, p guest.FilePiece) (r guest.Report, err error) 
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	// The word that it was whole may have been lost.
+	for _, a := range o.whole {
+		if a.id == p.ID {
+			return guest.Report{Have: p.Size, Whole: true, Folder: &guest.Folder{Name: a.name}}, nil
+		}
+	}
 	err = s.inFolder(func(dir *os.Root) error {
 		f, err := dir.OpenFile(part, os.O_CREATE|os.O_RDWR|noFollow, 0o600)
 		if err != nil {
@@ -133,6 +145,9 @@ func (o *Orderly) write(s *seat, p guest.FilePiece) (r guest.Report, err error) 
 			return errors.Join(errors.New("more came of the file than it has"), dir.Remove(part))
 		}
 		name, err := place(dir, part, p.Name)
+		if err == nil {
+			o.whole = append(o.whole, arrival{p.ID, name})[max(0, len(o.whole)+1-maxWhole):]
+		}
 		r.Whole, r.Folder = err == nil, &guest.Folder{Name: name}
 		return err
 	})

@@ -138,6 +138,9 @@ func TestFilesComeAndGo(t *testing.T) {
 			t.Errorf("it is called %q, want %q", name, want)
 		}
 	}
+	if name := upload(t, at, guest.FilePiece{Name: "a b.txt", ID: "t1"}, content); name != "a b (1).txt" {
+		t.Errorf("a transfer that had ended was begun anew: %q", name)
+	}
 	if name := upload(t, at, guest.FilePiece{Name: "empty", ID: "e"}, nil); name != "empty" {
 		t.Errorf("it is called %q", name)
 	}

@@ -4,6 +4,8 @@ import { Link } from "./link.js";
 import { combos, send, type } from "./keys.js";
 import { ClipboardPanel } from "./clipboard.js";
 import { Assistant } from "./assistant.js";
+import { Applications } from "./applications.js";
+import { Files } from "./files.js";
 import { Clock } from "./clock.js";
 import { panels } from "./panels.js";
 
@@ -17,11 +19,20 @@ const session = document.querySelector("meta[name=slipway-session]");
 const link = new Link($("screen"), page, !session);
 const assistant = $("p-assist") ? new Assistant($, page) : null;
 link.reason = () => assistant?.progress();
-const clock = new Clock($("left"), announce);
+const clock = new Clock($("left"), $("left-text"), announce);
 const clip = new ClipboardPanel($, link, announce);
-const more = [...(assistant ? [["b-assist", "p-assist"]] : []), ...(session ? [["b-end", "p-end"]] : [])];
-const open = panels([["b-keys", "p-keys"], ["b-clip", "p-clip"], ...more], $, () => link.focus());
+const told = (name) => document.querySelector(`meta[name=slipway-${name}]`)?.content ?? "";
+const apps = $("catalogue") ? new Applications($, page, link, announce, { view: told("view"), wish: told("wish"), launched: told("launched") }) : null;
+const files = $("p-files") ? new Files($, page, announce) : null;
+const more = [...(assistant ? [["b-assist", "p-assist"]] : []), ...(files ? [["b-files", "p-files"]] : []), ...(session ? [["b-end", "p-end"]] : [])];
+const open = panels([["b-keys", "p-keys"], ["b-clip", "p-clip"], ...more], $, () => { if (!apps?.covers) link.focus(); });
 $("b-assist")?.addEventListener("click", () => assistant.refresh());
+$("b-files")?.addEventListener("click", () => { if (!$("p-files").hidden) files.refresh(); });
+if (files) files.dropped = () => { if ($("p-files").hidden) $("b-files").click(); };
+if (apps) {
+  apps.opening = () => open.close();
+  apps.changed = () => veil();
+}
 
 let toastTimer = 0;
 function announce(text) {
@@ -36,6 +47,13 @@ let after = {};
 
 const words = { connecting: "Connecting", connected: "Connected", waiting: "Waiting", ended: "Disconnected" };
 
+// veil covers the screen while there is nothing to see; where applications are
+// chosen first they are there instead.
+let now = "connecting";
+function veil() {
+  $("veil").hidden = now === "connected" || now !== "ended" && Boolean(apps?.covers);
+}
+
 // show puts a state of the link on the page. Only what changed is written: each
 // writing is read out by screen readers.
 function show({ state, title, text, again, over }) {
@@ -45,14 +63,18 @@ function show({ state, title, text, again, over }) {
     $("state-text").textContent = words[state];
   }
   const connected = state === "connected";
-  $("veil").hidden = connected;
-  for (const b of document.querySelectorAll("#b-keys, #b-clip, #b-assist")) b.disabled = !connected;
+  now = state;
+  apps?.state(state);
+  veil();
+  for (const b of document.querySelectorAll("#b-keys, #b-clip, #b-assist, #b-files")) b.disabled = !connected;
+  if ($("b-apps")) $("b-apps").disabled = state === "ended";
   if (connected) return;
   open.close();
   $("quality").hidden = true;
   $("veil-spin").hidden = state === "ended";
   $("veil-title").textContent = title;
-  $("veil-text").textContent = text;
+  const more = state === "ended" ? "" : apps?.waiting;
+  $("veil-text").textContent = more || text;
   if (over) clock.stop();
   const had = !$("veil-again").hidden;
   $("veil-again").hidden = !again;
@@ -65,13 +87,14 @@ function show({ state, title, text, again, over }) {
 
 link.addEventListener("state", (e) => {
   show(e.detail);
-  if (e.detail.state === "connected") link.focus();
+  if (e.detail.state === "connected" && !apps?.open) link.focus();
   $("b-end").disabled = e.detail.state === "ended";
 });
 link.addEventListener("hello", (e) => {
   $("title").textContent = e.detail.title;
   clock.set(new Date(e.detail.until), new Date(e.detail.now));
   clip.allow(e.detail);
+  files?.allow(e.detail);
   after = e.detail;
 });
 link.addEventListener("quality", (e) => {
@@ -120,4 +143,5 @@ if (session) {
 } else $("b-end").addEventListener("click", () => link.leave());
 $("veil-again").addEventListener("click", () => link.now());
 
+apps?.begin();
 link.now();

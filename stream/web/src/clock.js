@@ -3,10 +3,11 @@
 const SHOWN = 60, WARNED = 5; // minutes
 
 export class Clock {
-  #at; #announce; #until = 0; #ahead = 0; #warned = false;
+  #at; #text; #announce; #until = 0; #ahead = 0; #warned = false;
 
-  constructor(at, announce) {
+  constructor(at, text, announce) {
     this.#at = at;
+    this.#text = text;
     this.#announce = announce;
     setInterval(() => this.#draw(), 1000);
   }
@@ -33,7 +34,7 @@ export class Clock {
     }
     const soon = left < WARNED * 60;
     const text = soon ? `${Math.floor(left / 60)}:${String(Math.floor(left % 60)).padStart(2, "0")} left` : `${Math.ceil(left / 60)} min left`;
-    if (this.#at.textContent !== text) this.#at.textContent = text;
+    if (this.#text.textContent !== text) this.#text.textContent = text;
     this.#at.classList.toggle("soon", soon);
     if (soon && !this.#warned) {
       this.#warned = true;
