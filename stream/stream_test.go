@@ -76,6 +76,18 @@ func (d *desk) EndSession(_ context.Context, key domain.Key) error {
 	return nil
 }
 
+func (d *desk) SessionApplications(context.Context, domain.Key) ([]service.SessionApplication, error) {
+	return []service.SessionApplication{
+		{Application: domain.Application{Name: "calc", DisplayName: "<b>Calc</b>", Path: "/secret/calc"}, IconURL: "https://elsewhere.example.com/_slipway/icons/abc"},
+		{Application: domain.Application{Name: "gone", Path: "/secret/gone"}},
+	}, nil
+}
+
+func (d *desk) SessionLaunched(_ context.Context, key domain.Key, application string) error {
+	d.tell("launched "+application, key)
+	return nil
+}
+
 const good, page = "aaaa.secret", "bbbb.secret"
 
 func (d *desk) OpenAddress(_ context.Context, token string) (*service.Screen, string, error) {

@@ -20,8 +20,13 @@ type seat struct {
 // maxKept bounds what a machine's folder holds, in bytes.
 const maxKept = 64 << 20
 
-// do carries out an order about the seat; false when it is none. Programs whose
-// name begins with "no-" are not there, those with "bad-" end at once.
+// Launch parameters that make a start fail.
+const (
+	Missing = "--missing" // the program is not there
+	Crash   = "--crash"   // it ends at once
+)
+
+// do carries out an order about the seat; false when it is none.
 func (s *seat) do(t *Tools, id, name string, args json.RawMessage) (guest.Report, bool) {
 	var l guest.Launch
 	var a guest.Asked
@@ -35,15 +40,15 @@ func (s *seat) do(t *Tools, id, name string, args json.RawMessage) (guest.Report
 	}
 	switch name {
 	case guest.OrderLaunch:
-		switch base := path.Base(strings.ReplaceAll(l.Path, `\`, "/")); {
-		case strings.HasPrefix(base, "no-"):
+		switch {
+		case l.Parameters == Missing:
 			return failed(guest.ProblemMissing), true
-		case strings.HasPrefix(base, "bad-"):
+		case l.Parameters == Crash:
 			r := failed(guest.ProblemEnded)
 			r.Exit = 3
 			return r, true
 		case t.Started != nil:
-			t.Started(id, base)
+			t.Started(id, l.Path)
 		}
 		return guest.Report{}, true
 	case guest.OrderFiles:

@@ -35,6 +35,7 @@ type Orderly struct {
 	seat func() (*seat, error)
 
 	mu    sync.Mutex
+	env   guest.Environment // that was entered last
 	runs  map[string]*command
 	whole []arrival // files that came lately
 }
@@ -167,6 +168,7 @@ func (o *Orderly) enter(e guest.Environment) error {
 			}
 		}
 	}
+	o.env = e
 	return o.Enter(e)
 }
 

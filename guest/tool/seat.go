@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -18,7 +20,7 @@ import (
 // How a system keeps it is in seat_linux.go and seat_windows.go:
 //
 //	findSeat() (*seat, error)                 a problem when nobody is signed in
-//	(*seat).start(guest.Launch) (*started, error)
+//	(*seat).start(guest.Launch, guest.Environment) (*started, error)
 //	(*seat).as(func() error) error            runs it with the user's rights
 //	(*seat).close()
 
@@ -76,7 +78,10 @@ func (o *Orderly) launch(s *seat, in guest.Launch) (guest.Report, error) {
 	if !filepath.IsAbs(in.Path) {
 		return guest.Report{}, &problem{kind: guest.ProblemMissing, text: "the program's path is not absolute"}
 	}
-	p, err := s.start(in)
+	o.mu.Lock()
+	env := o.env
+	o.mu.Unlock()
+	p, err := s.start(in, env)
 	if err != nil {
 		return guest.Report{}, err
 	}
@@ -101,6 +106,21 @@ func whyNot(err error) error {
 		return &problem{kind: guest.ProblemProgram, text: "the program may not be run"}
 	}
 	return &problem{kind: guest.ProblemProgram, text: "the program could not be started: " + err.Error()}
+}
+
+// with is an environment with the variables of a session in it.
+func with(env []string, e guest.Environment) []string {
+	out := slices.Clone(env)
+	for _, vars := range []map[string]string{e.Machine, e.User} {
+		for _, name := range slices.Sorted(maps.Keys(vars)) {
+			out = slices.DeleteFunc(out, func(kv string) bool {
+				old, _, _ := strings.Cut(kv, "=")
+				return old == name || System == "windows" && strings.EqualFold(old, name)
+			})
+			out = append(out, name+"="+vars[name])
+		}
+	}
+	return out
 }
 
 // words cuts launch parameters as a shell does that expands nothing: blanks

@@ -209,7 +209,7 @@ func shownConsole() int {
 
 // start runs a program in the session; on a console, on a screen of its own that
 // is shown until it ends.
-func (s *seat) start(in guest.Launch) (*started, error) {
+func (s *seat) start(in guest.Launch, env guest.Environment) (*started, error) {
 	if in.Directory != "" {
 		if mode, err := s.mode(in.Directory); err != nil || !mode.IsDir() {
 			return nil, &problem{kind: guest.ProblemDirectory, text: "there is no such directory to start in"}
@@ -221,7 +221,7 @@ func (s *seat) start(in guest.Launch) (*started, error) {
 	case !mode.IsRegular() || mode&0o111 == 0:
 		return nil, whyNot(fs.ErrPermission)
 	}
-	cmd := &exec.Cmd{Path: in.Path, Args: append([]string{in.Path}, words(in.Parameters)...), Dir: in.Directory, Env: s.env, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
+	cmd := &exec.Cmd{Path: in.Path, Args: append([]string{in.Path}, words(in.Parameters)...), Dir: in.Directory, Env: with(s.env, env), SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	if cmd.Dir == "" {
 		if cmd.Dir = "/" + strings.TrimPrefix(strings.TrimPrefix(s.home, s.root), "/"); s.root == "/" {
 			cmd.Dir = s.home
@@ -241,7 +241,7 @@ func (s *seat) start(in guest.Launch) (*started, error) {
 		}
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 		cmd.SysProcAttr.Setctty = true
-		cmd.Env = append(slices.Clip(cmd.Env), "TERM=linux")
+		cmd.Env = append(cmd.Env, "TERM=linux")
 		after = func() { back(); _ = tty.Close() }
 	}
 	if err := cmd.Start(); err != nil {

@@ -40,6 +40,7 @@ func signedIn(t *testing.T) (*guest.Orders, *seat) {
 		}
 	}
 	o.seat = func() (*seat, error) { return s, nil }
+	o.env = guest.Environment{User: map[string]string{"AppStream_UserName": "ann"}}
 	return at, s
 }
 
@@ -66,7 +67,7 @@ func TestLaunch(t *testing.T) {
 	at, s := signedIn(t)
 	out := filepath.Join(s.home, "out")
 	script := filepath.Join(s.home, "program")
-	text := fmt.Sprintf("#!/bin/sh\n{ id -u; pwd; printf '<%%s>' \"$@\"; echo; echo $HOME; } > %[1]s.new\nmv %[1]s.new %[1]s\nsleep 5\n", out)
+	text := fmt.Sprintf("#!/bin/sh\n{ id -u; pwd; printf '<%%s>' \"$@\"; echo; echo $HOME $AppStream_UserName; } > %[1]s.new\nmv %[1]s.new %[1]s\nsleep 5\n", out)
 	for path, mode := range map[string]os.FileMode{script: 0o755, script + "-not": 0o644, script + "-ends": 0o755} {
 		b := text
 		if strings.HasSuffix(path, "-ends") {
@@ -81,7 +82,7 @@ func TestLaunch(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	b, err := os.ReadFile(out)
-	want := fmt.Sprintf("%d\n/usr\n<one><two three><fo\"ur><--x=$HOME>\n%s\n", s.uid, s.home)
+	want := fmt.Sprintf("%d\n/usr\n<one><two three><fo\"ur><--x=$HOME>\n%s ann\n", s.uid, s.home)
 	if err != nil || string(b) != want {
 		t.Errorf("%q, want %q, %v", b, want, err)
 	}

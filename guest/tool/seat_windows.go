@@ -56,7 +56,7 @@ func findSeat() (*seat, error) {
 }
 
 // start runs a program on the user's desktop.
-func (s *seat) start(in guest.Launch) (*started, error) {
+func (s *seat) start(in guest.Launch, given guest.Environment) (*started, error) {
 	dir := in.Directory
 	err := s.as(func() error {
 		if st, err := os.Stat(in.Directory); in.Directory != "" && (err != nil || !st.IsDir()) {
@@ -96,7 +96,7 @@ func (s *seat) start(in guest.Launch) (*started, error) {
 	si := &windows.StartupInfo{Desktop: desktop}
 	si.Cb = uint32(unsafe.Sizeof(*si))
 	var pi windows.ProcessInformation
-	if err := windows.CreateProcessAsUser(s.token, nil, line, nil, nil, false, windows.CREATE_UNICODE_ENVIRONMENT|windows.CREATE_NEW_CONSOLE, block(env), at, si, &pi); err != nil {
+	if err := windows.CreateProcessAsUser(s.token, nil, line, nil, nil, false, windows.CREATE_UNICODE_ENVIRONMENT|windows.CREATE_NEW_CONSOLE, block(with(env, given)), at, si, &pi); err != nil {
 		return nil, whyNot(err)
 	}
 	_ = windows.CloseHandle(pi.Thread)

@@ -68,6 +68,7 @@ export class Applications {
     b.type = "button";
     b.className = "tile";
     b.dataset.name = a.name;
+    b.title = a.title; // which a tile may have no room for
     const title = document.createElement("span");
     title.className = "tile-title";
     title.textContent = a.title;

@@ -1,0 +1,374 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"slipway/domain"
+	"slipway/fault"
+	"slipway/service"
+	"slipway/stream"
+)
+
+// hands are guests that remember what was done in them.
+type hands struct {
+	mu    sync.Mutex
+	did   []string
+	files map[string][]byte
+	parts map[string][]byte
+	reads int
+	each  func(reads int) // called with every piece that leaves, when set
+	stamp string
+}
+
+func (h *hands) Launch(_ context.Context, x domain.Key, app domain.Application) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.did = append(h.did, "launch "+x.Name+" "+app.Path)
+	if app.Name == "gone" {
+		return fault.New(fault.NotFound, "gone could not be started.")
+	}
+	return nil
+}
+
+func (h *hands) Files(context.Context, domain.Key) (out []domain.SessionFile, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, b := range h.files {
+		out = append(out, domain.SessionFile{Name: name, Size: int64(len(b))})
+	}
+	return out, nil
+}
+
+func (h *hands) PutFile(_ context.Context, _ domain.Key, f domain.Arriving, offset int64, piece []byte) (int64, string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if strings.ContainsAny(f.Name, `/\`) || f.Name == ".." {
+		return 0, "", fault.New(fault.BadValue, "A file may not be called so.")
+	}
+	if int64(len(h.parts[f.ID])) == offset {
+		h.parts[f.ID] = append(h.parts[f.ID], piece...)
+	}
+	have := int64(len(h.parts[f.ID]))
+	if have < f.Size {
+		return have, "", nil
+	}
+	h.files[f.Name] = h.parts[f.ID]
+	return have, f.Name, nil
+}
+
+func (h *hands) CancelFile(_ context.Context, _ domain.Key, f domain.Arriving) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.parts, f.ID)
+	h.did = append(h.did, "cancel "+f.ID)
+	return nil
+}
+
+func (h *hands) GetFile(_ context.Context, _ domain.Key, name string, offset int64) (domain.Leaving, error) {
+	h.mu.Lock()
+	h.reads++
+	each, n := h.each, h.reads
+	h.mu.Unlock()
+	if each != nil {
+		each(n)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, ok := h.files[name]
+	if !ok {
+		return domain.Leaving{}, fault.New(fault.NotFound, "It is not there any more.")
+	}
+	return domain.Leaving{Data: b[offset:min(offset+1000, int64(len(b)))], Size: int64(len(b)), Stamp: h.stamp}, nil
+}
+
+// handed is a desk whose page is one of a session, with guests that remember.
+func handed(t *testing.T) (*desk, *hands, func() []stream.Deed) {
+	t.Helper()
+	h := &hands{files: map[string][]byte{}, parts: map[string][]byte{}, stamp: "1"}
+	var mu sync.Mutex
+	var deeds []stream.Deed
+	var asked atomic.Int64
+	d := sit(t, func(c *stream.Config) {
+		c.Guests, c.Secret, c.Look = h, []byte("secret"), 10*time.Millisecond
+		// Time passes with every look at the clock.
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(asked.Add(1)) * c.Look) }
+		c.Did = func(x stream.Deed) { mu.Lock(); defer mu.Unlock(); deeds = append(deeds, x) }
+	})
+	d.used(func(s *service.Screen) { s.Upload, s.Download = true, true })
+	return d, h, func() []stream.Deed {
+		mu.Lock()
+		defer mu.Unlock()
+		out := deeds
+		deeds = nil
+		return out
+	}
+}
+
+// ask sends a request as our page does, but for what is said otherwise.
+func (d *desk) ask(method, path, token, origin string, body io.Reader) *http.Response {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), method, d.http.URL+"/_slipway/stream/p/bbbb/"+path, body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Header.Set("Cookie", "slipway-page="+token)
+	if origin != "" {
+		r.Header.Set("Origin", origin)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+// TestApplicationsOfASession: the catalogue tells names and pictures of ours, and
+// no paths; what is started is in it, and written down.
+func TestApplicationsOfASession(t *testing.T) {
+	d, h, deeds := handed(t)
+	const list = `{"applications":[{"name":"calc","title":"\u003cb\u003eCalc\u003c/b\u003e","icon":"/_slipway/icons/abc"},{"name":"gone","title":"gone"}]}`
+	if res := d.ask("GET", "applications", page, "", nil); res.StatusCode != 200 || body(res) != list {
+		t.Errorf("list: %s", res.Status)
+	}
+	own := d.http.URL
+	for name, c := range map[string]struct {
+		token, origin, body string
+		status              int
+		words, did, deed    string
+	}{
+		"start":              {page, own, `{"name":"calc"}`, 200, "{}", "launch s /secret/calc", "LaunchApplication calc "},
+		"not in it":          {page, own, `{"name":"/bin/sh"}`, 400, "not in the catalogue", "", "LaunchApplication /bin/sh This application is not in the catalogue of the session."},
+		"failed":             {page, own, `{"name":"gone"}`, 404, "could not be started", "launch s /secret/gone", "LaunchApplication gone gone could not be started."},
+		"from elsewhere":     {page, "https://evil.example.com", `{"name":"calc"}`, 403, "alone", "", ""},
+		"from nowhere":       {page, "", `{"name":"calc"}`, 403, "alone", "", ""},
+		"without a cookie":   {"", own, `{"name":"calc"}`, 403, "another browser", "", ""},
+		"with another page":  {"cccc.secret", own, `{"name":"calc"}`, 403, "another browser", "", ""},
+		"with a bad secret":  {"bbbb.other", own, `{"name":"calc"}`, 403, "not valid", "", ""},
+		"with more than one": {page, own, `{"name":"calc","path":"/bin/sh"}`, 400, "cannot be read", "", ""},
+	} {
+		h.did = nil
+		res := d.ask("POST", "launch", c.token, c.origin, strings.NewReader(c.body))
+		text := body(res)
+		deed := ""
+		for _, x := range deeds() {
+			deed = x.What + " " + x.Name + " "
+			if x.Err != nil {
+				deed += fault.Public(x.Err)
+			}
+		}
+		if res.StatusCode != c.status || !strings.Contains(text, c.words) || strings.Join(h.did, ",") != c.did || deed != c.deed {
+			t.Errorf("%s: %s %s, did %q, deed %q", name, res.Status, text, h.did, deed)
+		}
+	}
+	if !d.heard("launched calc s") || d.heard("launched gone s") {
+		t.Error("what was launched is not what the session was told")
+	}
+	d.used(func(s *service.Screen) { s.Machine = "" })
+	if res := d.ask("POST", "launch", page, own, strings.NewReader(`{"name":"calc"}`)); res.StatusCode != 409 {
+		t.Errorf("while it is prepared: %s", res.Status)
+	}
+	n := d.srv.Deeds()
+	if n["LaunchApplication done"] != 1 || n["LaunchApplication failed"] != 3 {
+		t.Errorf("counted: %v", n)
+	}
+}
+
+// TestBuildersHaveNoSession: what is for users' sessions is refused on an image
+// builder's page.
+func TestBuildersHaveNoSession(t *testing.T) {
+	h := &hands{}
+	d := sit(t, func(c *stream.Config) { c.Guests = h })
+	for _, c := range []struct{ method, path string }{{"GET", "applications"}, {"POST", "launch"}, {"GET", "files"}, {"PUT", "files/put/a?id=a&size=1&offset=0"}, {"DELETE", "files/put/a?id=a&size=1"}} {
+		if res := d.ask(c.method, c.path, page, d.http.URL, strings.NewReader("{}")); res.StatusCode != http.StatusNotImplemented {
+			t.Errorf("%s %s: %s", c.method, c.path, res.Status)
+		}
+	}
+	if len(h.did) > 0 {
+		t.Errorf("did %q", h.did)
+	}
+}
+
+// TestLaunchingIsDoingSomething: who chooses on the page is not idle.
+func TestLaunchingIsDoingSomething(t *testing.T) {
+	d, _, _ := handed(t)
+	d.viewer()
+	d.ask("POST", "launch", page, d.http.URL, strings.NewReader(`{"name":"calc"}`))
+	d.until("its activity is told", func() bool { return d.heard("active s") })
+}
+
+func put(name, id string, size, offset int) string {
+	return "files/put/" + url.PathEscape(name) + "?" + url.Values{"id": {id}, "size": {fmt.Sprint(size)}, "offset": {fmt.Sprint(offset)}}.Encode()
+}
+
+// TestFilesGoUp: in pieces, by the page alone, as the stack says; each file is
+// written down and counted.
+func TestFilesGoUp(t *testing.T) {
+	d, h, deeds := handed(t)
+	own := d.http.URL
+	if res := d.ask("PUT", put("a b", "x", 6, 0), page, own, strings.NewReader("abc")); res.StatusCode != 200 || body(res) != `{"have":3}` {
+		t.Errorf("first piece: %s", res.Status)
+	}
+	if res := d.ask("PUT", put("a b", "x", 6, 3), page, own, strings.NewReader("def")); res.StatusCode != 200 || body(res) != `{"have":6,"name":"a b"}` || string(h.files["a b"]) != "abcdef" {
+		t.Errorf("last piece: %s", res.Status)
+	}
+	if x := deeds(); len(x) != 1 || x[0].What != stream.Upload || x[0].Name != "a b" || x[0].Bytes != 6 || x[0].Err != nil {
+		t.Errorf("deeds: %+v", x)
+	}
+	if n := d.srv.FileBytes(); n["in"] != 6 {
+		t.Errorf("counted: %v", n)
+	}
+	for name, c := range map[string]struct {
+		path, token, origin string
+		size, status        int
+	}{
+		"elsewhere": {put("f", "y", 1, 0), page, "https://evil.example.com", 1, 403}, "nowhere": {put("f", "y", 1, 0), page, "", 1, 403}, "no cookie": {put("f", "y", 1, 0), "", own, 1, 403},
+		"too much": {put("f", "y", 9<<20, 0), page, own, stream.MaxUpload + 1, 400}, "no size": {"files/put/f?id=y&offset=0", page, own, 1, 400}, "minus": {put("f", "y", 1, -1), page, own, 1, 400},
+		"path": {put("../../etc/passwd", "y", 1, 0), page, own, 1, 400}, "path of Windows": {put(`..\x`, "y", 1, 0), page, own, 1, 400},
+	} {
+		res := d.ask("PUT", c.path, c.token, c.origin, bytes.NewReader(make([]byte, c.size)))
+		if res.StatusCode != c.status || len(h.parts["y"]) > 0 {
+			t.Errorf("%s: %s", name, res.Status)
+		}
+	}
+	deeds()
+	if res := d.ask("DELETE", "files/put/f?id=z&size=1", page, own, nil); res.StatusCode != 200 || strings.Join(h.did, ",") != "cancel z" {
+		t.Errorf("cancelled: %s, %q", res.Status, h.did)
+	}
+	d.used(func(s *service.Screen) { s.Upload = false })
+	if res := d.ask("PUT", put("f", "y", 1, 0), page, own, strings.NewReader("a")); res.StatusCode != 403 || !strings.Contains(body(res), "may not upload") {
+		t.Errorf("not allowed: %s", res.Status)
+	}
+	if res := d.ask("DELETE", "files/put/f?id=z&size=1", page, own, nil); res.StatusCode != 403 {
+		t.Errorf("not allowed to cancel: %s", res.Status)
+	}
+	if x := deeds(); len(x) != 2 || x[1].Err == nil {
+		t.Errorf("deeds: %+v", x)
+	}
+}
+
+// links are the addresses of files, by name.
+func (d *desk) links() map[string]string {
+	d.t.Helper()
+	var list struct {
+		Files []struct{ Name, Href string }
+	}
+	if err := json.Unmarshal([]byte(body(d.ask("GET", "files", page, "", nil))), &list); err != nil {
+		d.t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, f := range list.Files {
+		out[f.Name] = strings.TrimPrefix(f.Href, "/_slipway/stream/p/bbbb/")
+	}
+	return out
+}
+
+// TestFilesComeDown: whole, or the rest of them; for the page's user alone, by an
+// address that nobody else makes, and never as something that a browser shows.
+func TestFilesComeDown(t *testing.T) {
+	d, h, deeds := handed(t)
+	content := bytes.Repeat([]byte("0123456789"), 500)
+	h.files["ä;\"x.html"], h.files["b"] = content, []byte("b")
+	link := d.links()[`ä;"x.html`]
+	res := d.ask("GET", link, page, "", nil)
+	if b := body(res); res.StatusCode != 200 || b != string(content) || res.Header.Get("Content-Type") != "application/octet-stream" ||
+		res.Header.Get("Content-Disposition") != `attachment; filename*=utf-8''%C3%A4%3B%22x.html` || !strings.HasPrefix(res.Header.Get("Content-Security-Policy"), "sandbox") || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s, %d bytes, %v", res.Status, len(b), res.Header)
+	}
+	var x []stream.Deed
+	d.until("the download is written down", func() bool { x = append(x, deeds()...); return len(x) > 0 })
+	if len(x) != 1 || x[0].What != stream.Download || x[0].Bytes != int64(len(content)) || x[0].Err != nil {
+		t.Errorf("deeds: %+v", x)
+	}
+	b := d.links()["b"]
+	_, query, _ := strings.Cut(b, "?")
+	for name, c := range map[string]struct{ path, token string }{
+		"no cookie": {b, ""}, "another page": {b, "cccc.secret"}, "a bad secret": {b, "bbbb.other"}, "no address": {"files/get/b", page}, "changed": {strings.Replace(b, "mac=", "mac=a", 1), page},
+		"another file": {"files/get/c?" + query, page}, "a path": {"files/get/..%2Fb?" + query, page},
+	} {
+		if res := d.ask("GET", c.path, c.token, "", nil); res.StatusCode != 403 {
+			t.Errorf("%s: %s", name, res.Status)
+		}
+	}
+	d.used(func(s *service.Screen) { s.Download = false })
+	if res := d.ask("GET", b, page, "", nil); res.StatusCode != 403 || !strings.Contains(body(res), "may not download") {
+		t.Errorf("not allowed: %s", res.Status)
+	}
+	if l := d.links(); len(l) != 2 || l["b"] != "" {
+		t.Errorf("links: %v", l)
+	}
+	d.used(func(s *service.Screen) { s.Upload = false })
+	if res := d.ask("GET", "files", page, "", nil); res.StatusCode != 403 {
+		t.Errorf("neither is allowed: %s", res.Status)
+	}
+}
+
+// TestDownloadsAreCutOff: when the file changes, or the user may have it no
+// longer, the browser does not take what came for the whole; with the same file it
+// goes on where it was.
+func TestDownloadsAreCutOff(t *testing.T) {
+	d, h, deeds := handed(t)
+	h.files["f"] = bytes.Repeat([]byte("0123456789"), 500)
+	link := d.links()["f"]
+	whole := func(change func(n int)) (int64, error) {
+		h.mu.Lock()
+		h.reads, h.each = 0, change
+		h.mu.Unlock()
+		res := d.ask("GET", link, page, "", nil)
+		return io.Copy(io.Discard, res.Body)
+	}
+	if n, err := whole(func(int) {}); n != 5000 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	n, err := whole(func(n int) {
+		if n == 3 {
+			h.mu.Lock()
+			h.stamp = "2"
+			h.mu.Unlock()
+		}
+	})
+	if err == nil || n >= 5000 {
+		t.Errorf("it changed: %d, %v", n, err)
+	}
+	n, err = whole(func(n int) {
+		if n == 2 {
+			d.used(func(s *service.Screen) { s.Download = false })
+		}
+	})
+	if err == nil || n >= 5000 {
+		t.Errorf("not allowed any more: %d, %v", n, err)
+	}
+	var x []stream.Deed
+	d.until("three downloads are written down", func() bool { x = append(x, deeds()...); return len(x) == 3 })
+	if x[0].Err != nil || x[1].Err == nil || x[2].Err == nil {
+		t.Errorf("deeds: %+v", x)
+	}
+	d.used(func(s *service.Screen) { s.Download = true })
+	h.mu.Lock()
+	h.each = nil
+	h.mu.Unlock()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", d.http.URL+"/_slipway/stream/p/bbbb/"+link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Cookie", "slipway-page="+page)
+	r.Header.Set("Range", "bytes=4990-")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := body(res); res.StatusCode != http.StatusPartialContent || b != "0123456789" {
+		t.Errorf("the rest: %s %q", res.Status, b)
+	}
+}
