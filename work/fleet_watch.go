@@ -89,8 +89,15 @@ func (k *FleetKeeper) Watch(ctx context.Context) error { return k.lookAt(ctx) }
 func (k *FleetKeeper) lookAt(ctx context.Context, names ...string) error {
 	var all []domain.Key
 	err := k.World.Store.View(ctx, func(tx store.Tx) (err error) {
-		all, err = tx.Keys(store.Query{Kind: domain.KindFleetInstance, Names: names, States: []domain.State{domain.InstanceReady, domain.InstanceInUse, domain.InstanceDraining}})
-		return err
+		q := store.Query{Kind: domain.KindFleetInstance, Names: names, States: []domain.State{domain.InstanceReady, domain.InstanceInUse, domain.InstanceDraining}}
+		if len(names) == 0 {
+			all, err = tx.Keys(q)
+			return err
+		}
+		return tx.Query(q, func(r store.Row) (bool, error) {
+			all = append(all, r.Key())
+			return true, nil
+		})
 	})
 	if err != nil {
 		return err

@@ -55,7 +55,17 @@ func (w *where) query(q store.Query) {
 		w.and("alias = ?", q.Alias)
 	}
 	in(w, "name", q.Names)
-	in(w, "state", q.States)
+	in(w, stateColumn(q), q.States)
+}
+
+// stateColumn is the state as an expression that SQLite uses the index of states
+// for, unless there is a better one: among all of a kind, those in a state are
+// many.
+func stateColumn(q store.Query) string {
+	if q.Alias != "" || len(q.Names) > 0 {
+		return "+state"
+	}
+	return "state"
 }
 
 // batch is how many rows are read before f sees the first: the statement must
@@ -168,7 +178,7 @@ func (t *tx) States(q store.Query) (map[domain.State]int, error) {
 	w := &where{}
 	w.query(q)
 	by := map[domain.State]int{}
-	err := t.s.rows(`SELECT state, COUNT(*) FROM resource`+w.text.String()+` GROUP BY state`, w.args, func(r *sql.Rows) error {
+	err := t.s.rows(`SELECT state, COUNT(*) FROM resource`+w.text.String()+` GROUP BY `+stateColumn(q), w.args, func(r *sql.Rows) error {
 		var s domain.State
 		var n int
 		err := r.Scan(&s, &n)
