@@ -53,8 +53,8 @@ check: ## format, vet, house rules, generated files, shell scripts, static analy
 	@STATICCHECK=$(STATICCHECK) tools/check.sh
 
 long: build guest ## the tests that boot many guests
-	@tools/setup.sh run guest
-	SLIPWAY_BIN=$(CURDIR)/bin/slipway go test -count=1 -v -timeout 30m -run '^TestImageUpdate$$' ./test/vm -long
+	@tools/setup.sh run guest web test
+	SLIPWAY_BIN=$(CURDIR)/bin/slipway go test -count=1 -v -timeout 30m -run '^(TestImageUpdate|TestTwoUsers)$$' ./test/vm -long
 
 bench: build guest ## measure transfers, imports, boots and the server itself
 	go run ./test/bench $(ARGS)

@@ -21,12 +21,9 @@ func (h *house) typed(machine string) {
 	h.t.Helper()
 	out, err := h.app.CreateImageBuilderStreamingURL(h.t.Context(), &appstream.CreateImageBuilderStreamingURLInput{Name: aws.String("b")})
 	h.ok(err)
-	picture := filepath.Join(rig.Root(), "bin", "screenshots", "vm-console.png")
+	picture := picture("console")
 	h.ok(os.MkdirAll(filepath.Dir(picture), 0o755))
-	web := filepath.Join(rig.Root(), "test", "web")
-	if _, err := os.Stat(filepath.Join(web, "node_modules")); err != nil {
-		h.run(web, "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
-	}
+	web := h.browsers()
 	// Upper case and signs: they need Shift, which the page sends as keys.
 	const told = "Typed through the page: OK!"
 	begun := time.Now()
@@ -37,6 +34,16 @@ func (h *house) typed(machine string) {
 		return strings.Contains(string(b), told), err
 	})
 	h.t.Logf("typed in %.1f s; see %s", time.Since(begun).Seconds(), picture)
+}
+
+// browsers is the folder with the programs that use browsers.
+func (h *house) browsers() string {
+	h.t.Helper()
+	web := filepath.Join(rig.Root(), "test", "web")
+	if _, err := os.Stat(filepath.Join(web, "node_modules")); err != nil {
+		h.run(web, "npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+	}
+	return web
 }
 
 // run runs a program and returns what it prints.

@@ -1,0 +1,57 @@
+// users.mjs: several users at their pages, each in a browser of their own, who do
+// what they are told: a line of JSON {user, do, …} each, answered by {user} or
+// {user, error} when it is done. Run by test/vm, over real machines.
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { browse, connected, watched } from './browser.mjs';
+import { answered, typed } from './shell.mjs';
+
+const users = new Map();
+
+const can = {
+  // come starts the user's browser; open opens an address in a new window of it.
+  async come(user) { users.set(user, { browser: await browse() }); },
+  async open(user, { address }) {
+    const u = users.get(user);
+    await u.page?.close();
+    u.page = await watched(u.browser);
+    const res = await u.page.goto(address);
+    if (res.status() !== 200) throw new Error(`the page: ${res.status()}: ${await u.page.locator('main').innerText()}`);
+    await connected(u.page);
+  },
+  // shell waits until the guest's shell answers.
+  async shell(user) { await answered(users.get(user).page); },
+  async type(user, { text }) { await typed(users.get(user).page, text); },
+  async press(user, { key }) { await users.get(user).page.keyboard.press(key); },
+  async shoot(user, { path }) {
+    await mkdir(dirname(path), { recursive: true });
+    await users.get(user).page.screenshot({ path });
+  },
+  // leave disconnects, end ends the session, both by the buttons of the page.
+  async leave(user) { await leaving(user, '#end-leave'); },
+  async end(user) { await leaving(user, '#end-session'); },
+  // connected waits until the screen is there (again), without doing anything.
+  async connected(user, { limit }) { await users.get(user).page.locator('#state[data-state=connected]').waitFor({ timeout: limit }); },
+  // told waits for words in the page's notice.
+  async told(user, { text, limit }) { await users.get(user).page.locator('#veil-text', { hasText: text }).waitFor({ timeout: limit }); },
+  async away(user, { limit }) { await users.get(user).page.locator('#state:not([data-state=connected])').waitFor({ timeout: limit }); },
+};
+
+async function leaving(user, button) {
+  const { page } = users.get(user);
+  await page.click('#b-end');
+  await page.click(button);
+  await page.locator('#state:not([data-state=connected])').waitFor();
+}
+
+// Users wait for themselves only.
+const turn = new Map();
+for await (const line of createInterface({ input: process.stdin })) {
+  const { user, do: what, ...args } = JSON.parse(line);
+  turn.set(user, (turn.get(user) ?? Promise.resolve()).then(() => can[what](user, args))
+    .then(() => ({}), (e) => ({ error: String(e) }))
+    .then((answer) => console.log(JSON.stringify({ user, ...answer }))));
+}
+await Promise.all(turn.values());
+await Promise.all([...users.values()].map((u) => u.browser.close()));
