@@ -1,8 +1,6 @@
 // A fleet of machines that are not real, whose image has applications with and
 // without pictures, and a stack for its users; for the tests beside this file.
-import { House, until } from './browser.mjs';
-
-export { until };
+import { House, until, watched } from './browser.mjs';
 
 // catalogue is what there is to start; every program is on the disk. The fake
 // guest tool lets a start fail that is told to (guest/pretend).
@@ -43,15 +41,33 @@ export class Rooms {
     for (const view of ['APP', 'DESKTOP']) await r.fleet(view.toLowerCase(), view, settings[view]);
   }
 
-  async fleet(name, StreamView, UserSettings) {
+  // fleet makes a fleet with room for so many users, since every test has its own.
+  async fleet(name, StreamView, UserSettings, { image = 'apps', type = 'GeneralPurpose.m7i.large', seats = 8 } = {}) {
     await this.app.createFleet({
-      Name: name, ImageName: 'apps', InstanceType: 'GeneralPurpose.m7i.large', FleetType: 'ALWAYS_ON', StreamView,
-      ComputeCapacity: { DesiredInstances: 3 }, MaxUserDurationInSeconds: 1800,
+      Name: name, ImageName: image, InstanceType: type, FleetType: 'ALWAYS_ON', StreamView,
+      ComputeCapacity: { DesiredInstances: seats }, MaxUserDurationInSeconds: 1800,
     });
     await this.app.createStack({ Name: name, DisplayName: StreamView === 'APP' ? 'Design Studio' : 'Office Desktop', UserSettings });
     await this.app.startFleet({ Name: name });
     await this.app.associateFleet({ FleetName: name, StackName: name });
-    await until(`the fleet ${name} is up`, async () => (await this.app.describeFleets({ Names: [name] })).Fleets[0].ComputeCapacityStatus.Available === 3);
+    await until(`the fleet ${name} is up`, async () => (await this.app.describeFleets({ Names: [name] })).Fleets[0].ComputeCapacityStatus.Available === seats);
+  }
+
+  async stack(name, UserSettings) { await this.app.updateStack({ Name: name, UserSettings }); }
+
+  async sessions(name) { return (await this.app.describeSessions({ StackName: name, FleetName: name })).Sessions; }
+
+  // deeds are what the audit log has of what users did, the oldest first.
+  async deeds(event) {
+    return JSON.parse(await this.house.server.cli('audit', '--json')).Records.filter((r) => r.eventName === event).reverse();
+  }
+
+  // opened is a page of a user's session.
+  async opened(browser, stack, user, more = {}, options = {}) {
+    const page = await watched(browser, options);
+    const res = await page.goto(await this.address(stack, user, more));
+    if (res.status() !== 200) throw new Error(`the page: ${res.status()}: ${await page.locator('main').innerText()}`);
+    return page;
   }
 
   async address(name, UserId, more = {}) {

@@ -158,6 +158,7 @@ export class Applications {
     this.#$("catalogue").hidden = false;
     this.#$("b-apps").setAttribute("aria-expanded", "true");
     this.#$("screen").inert = this.#app;
+    this.#$("toast").hidden = true; // what it says is of before
     this.#mark();
     this.#focus();
     this.changed?.();
