@@ -133,7 +133,11 @@ test('who chooses before the machine is there gets it when it is', async () => {
   const page = await watched(browser, { colorScheme: 'light' });
   // The machine is as slow as the test wants.
   let waits = true;
-  await page.route(/\/status$/, (route) => (waits ? route.fulfill({ json: { waiting: true } }) : route.continue()));
+  const slow = async (p) => {
+    await p.route(/\/status$/, (route) => (waits ? route.fulfill({ json: { waiting: true } }) : route.continue()));
+    await p.routeWebSocket(/\/socket$/, (ws) => { if (waits) ws.close({ code: 1013 }); else ws.connectToServer(); });
+  };
+  await slow(page);
   await page.goto(await rooms.address('app', 'eve'));
   await tile(page, 'Paint').click();
   await page.locator('#cat-said', { hasText: 'Paint opens as soon as your session is ready.' }).waitFor();
@@ -147,7 +151,7 @@ test('who chooses before the machine is there gets it when it is', async () => {
   // With an address that names an application its name is said meanwhile.
   waits = true;
   const named = await watched(browser);
-  await named.route(/\/status$/, (route) => (waits ? route.fulfill({ json: { waiting: true } }) : route.continue()));
+  await slow(named);
   await named.goto(await rooms.address('app', 'eva', { ApplicationId: 'notepad' }));
   await named.locator('#veil-text', { hasText: 'Notepad opens as soon as your session is ready.' }).waitFor();
   waits = false;

@@ -93,11 +93,11 @@ export class Files {
       try {
         const name = await this.#send(t);
         this.#end(t, name === t.file.name ? "Arrived" : `Arrived as ${name}`, "good");
-        this.#announce(`${name} is in your session.`);
+        this.#tell(`${name} is in your session.`);
       } catch (e) {
         const gone = t.abort.signal.aborted;
         this.#end(t, gone ? "Cancelled" : e.message, gone ? "" : "bad");
-        if (!gone) this.#announce(`${t.file.name} was not sent: ${e.message}`);
+        if (!gone) this.#tell(`${t.file.name} was not sent: ${e.message}`);
         await fetch(this.#address(t), { method: "DELETE" }).catch(() => {}); // nobody goes on with it: the guest forgets it by itself too
       }
     }
@@ -170,6 +170,12 @@ export class Files {
     } finally {
       list.removeAttribute("aria-busy");
     }
+  }
+
+  // tell says what the panel shows: aloud when it is open, and on the page when not.
+  #tell(text) {
+    if (this.#$("p-files").hidden) this.#announce(text);
+    else this.#$("file-live").textContent = text;
   }
 
   #say(text) { this.#$("file-said").textContent = text; }
