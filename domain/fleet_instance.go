@@ -120,6 +120,9 @@ var InstanceMachine = &Machine{
 	},
 }
 
+// WhyVacated is why an instance is taken away after its user.
+const WhyVacated = "its session has ended"
+
 // MachineUp tells whether an instance in a state has a guest that can be
 // streamed.
 func MachineUp(s State) bool {

@@ -138,12 +138,28 @@ func (s *Service) endSession(ctx context.Context, key domain.Key, why string) er
 			return err
 		}
 		x.End(tx.Now(), why)
-		_, err := tx.Move(key, domain.SessionExpire, why, x)
-		return err
+		if v, err := tx.Move(key, domain.SessionExpire, why, x); err != nil || v != domain.Accept {
+			return err
+		}
+		return vacate(tx, x)
 	})
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
+	return err
+}
+
+// vacate lets go of an instance with its only session, at the same moment: nobody
+// is told that it is in use, and nobody else ever gets it.
+func vacate(tx store.Tx, x *domain.Session) error {
+	i := new(domain.FleetInstance)
+	if err := tx.Get(x.InstanceKey(), i); fault.Is(err, fault.NotFound) || err == nil && i.Slots > 1 {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	i.Why = domain.WhyVacated
+	_, err := tx.Move(i.Key, domain.InstanceDiscard, i.Why, i)
 	return err
 }
 

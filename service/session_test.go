@@ -99,6 +99,10 @@ func TestTwoUsersGetTwoInstances(t *testing.T) {
 	}
 	h.wants("a stack with a session", h.DisassociateFleet(t.Context(), me, "f", "s"), fault.InUse, "has a session")
 	h.must(h.ExpireSession(t.Context(), me, a.Session.Key.Name))
+	// At no moment is an instance in use by nobody.
+	if f, _, err := h.Fleet(t.Context(), me, "f"); err != nil || f.Capacity.InUse != 1 || f.Capacity.Running != 1 {
+		t.Errorf("capacity after a session has ended: %+v, %v", f.Capacity, err)
+	}
 	h.must(h.ExpireSession(t.Context(), me, a.Session.Key.Name))
 	h.must(h.ExpireSession(t.Context(), me, "unknown")) // the operation has no errors
 	_, _, err = h.OpenAddress(t.Context(), token)

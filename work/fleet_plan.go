@@ -139,7 +139,7 @@ func (n *fleetNow) fate(i *domain.FleetInstance, sessions int) (domain.Event, st
 	case i.State == domain.InstanceInUse && i.Slots > 1 && !old:
 		return domain.InstanceVacated, ""
 	case i.State == domain.InstanceInUse || i.State == domain.InstanceDraining || i.State == domain.InstanceStarting:
-		return domain.InstanceDiscard, "its session has ended" // it is never given to anybody else
+		return domain.InstanceDiscard, domain.WhyVacated // it is never given to anybody else
 	case old && i.State == domain.InstanceProvisioning:
 		return domain.InstanceDiscard, "the fleet was changed"
 	case i.State == domain.InstanceProvisioning && n.fleet.Trouble.Failures >= suspect && i != n.trial():
