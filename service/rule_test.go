@@ -114,3 +114,36 @@ func TestRuleFleetsOfOldTypesGoOn(t *testing.T) {
 	_, err = h.UpdateFleet(t.Context(), me, "f", service.FleetUpdate{DisplayName: new("F")})
 	h.wants("while it starts", err, fault.WrongState, "STARTING")
 }
+
+// TestRuleGraphicsTakeAHostThatHasThem: no machine of this host's has a GPU.
+func TestRuleGraphicsTakeAHostThatHasThem(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.available("img")
+	h.image(func(n *domain.Image) { n.Families = []string{"GENERAL_PURPOSE"} })
+	_, err := h.fleet(func(in *service.FleetSpec) { in.InstanceType = "Accelerated.g4dn.xlarge" })
+	h.wants("an image without graphics", err, fault.BadCombination, "image instance family")
+	h.image(func(n *domain.Image) { n.Families = append(n.Families, "GRAPHICS_G4") })
+	_, err = h.fleet(func(in *service.FleetSpec) { in.InstanceType = "Accelerated.g4dn.xlarge" })
+	h.must(err)
+	h.wants("a start", h.StartFleet(t.Context(), me, "f"), fault.NotAvailable, "needs a GPU")
+}
+
+// TestRuleStartAndStopAreSeenAtOnce: who looks after the answer never sees the
+// state before, which waiters take for failure.
+func TestRuleStartAndStopAreSeenAtOnce(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.available("img")
+	_, err := h.fleet(nil)
+	h.must(err)
+	is := func(want domain.State) {
+		t.Helper()
+		if f, _, err := h.Fleet(t.Context(), me, "f"); err != nil || f.State != want {
+			t.Errorf("it is %s, %v", f.State, err)
+		}
+	}
+	h.must(h.StartFleet(t.Context(), me, "f"))
+	is(domain.FleetStarting)
+	h.event(me.Key(domain.KindFleet, "f"), domain.FleetReady)
+	h.must(h.StopFleet(t.Context(), me, "f"))
+	is(domain.FleetStopping)
+}

@@ -235,9 +235,12 @@ func (s *Server) pageOf(r *http.Request) (scr *service.Screen, token, id string,
 // that is not this server's is nobody's of ours, though Host says the same:
 // whoever owns a name may have it lead here.
 func (s *Server) sameOrigin(r *http.Request) bool {
-	own := s.originOf(r)
-	u, err := url.Parse(r.Header.Get("Origin"))
-	if err != nil || u.Host == "" || own == nil || u.Scheme != own.Scheme {
+	own, said := s.originOf(r), r.Header.Values("Origin")
+	if len(said) != 1 || own == nil {
+		return false
+	}
+	u, err := url.Parse(said[0])
+	if err != nil || u.Host == "" || u.Scheme != own.Scheme {
 		return false
 	}
 	return strings.EqualFold(u.Host, own.Host) || strings.EqualFold(u.Host, r.Host) && nobodys(u.Hostname())

@@ -32,6 +32,26 @@ func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
+// Closed tells browsers that what is answered is no page: it runs nothing, is
+// framed by nobody and is what its type says. Handlers of pages say otherwise.
+func Closed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		closed(w.Header())
+		next.ServeHTTP(w, r)
+	})
+}
+
+func closed(h http.Header) {
+	h["Content-Security-Policy"], h["X-Content-Type-Options"], h["X-Frame-Options"] = nothing, noSniff, noFrame
+}
+
+// Nobody changes these.
+var (
+	nothing = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+	noSniff = []string{"nosniff"}
+	noFrame = []string{"DENY"}
+)
+
 // readWithin and writeWithin put a deadline on the rest of a request or answer;
 // 0 takes it away. Recorders have none, which is no error.
 func readWithin(w http.ResponseWriter, d time.Duration) {

@@ -111,6 +111,7 @@ type server struct {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := s.cfg.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
+	closed(w.Header())
 	r = r.WithContext(context.WithValue(r.Context(), requestIDKey, id))
 	if strings.HasPrefix(r.URL.Path, OwnPrefix) {
 		s.serveOwn(w, r, id)

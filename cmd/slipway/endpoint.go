@@ -73,7 +73,7 @@ func openPages(c ServeConfig, main *listener, screens *stream.Server, at *servic
 		}
 		mux := http.NewServeMux()
 		mux.Handle(streamPath, pages)
-		srv := wire.NewHTTPServer(behindProxies(c.TrustedProxies, mux), log)
+		srv := wire.NewHTTPServer(behindProxies(c.TrustedProxies, wire.Closed(mux)), log)
 		all = append(all, srv)
 		at.Endpoints[e.id] = e.origin + streamPath
 		go func() {

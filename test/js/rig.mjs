@@ -1,7 +1,7 @@
 // Starts the real program for the tests: built once, on a directory of its own,
 // stopped cleanly. What is asked of it belongs in the tests.
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -66,7 +66,9 @@ export class Server {
 
   // config is what any client of the SDK takes.
   get config() {
+    const bundle = this.client.ca_bundle;
     return {
+      ...(bundle && { requestHandler: { httpsAgent: { ca: readFileSync(bundle) } } }),
       endpoint: this.client.endpoint, region: this.client.region,
       credentials: { accessKeyId: this.client.access_key_id, secretAccessKey: this.client.secret_access_key },
     };

@@ -12,10 +12,10 @@ export { until };
 export const shots = join(root, 'bin', 'screenshots');
 
 // browse starts Debian's Chromium without what it would ask the internet for.
-export function browse() {
+export function browse(...flags) {
   return chromium.launch({
     executablePath: '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [...flags, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
 }
 

@@ -48,6 +48,8 @@ var other = []struct{ rule, pkg, test string }{
 	{"an elastic fleet that runs takes display name, timeouts, sessions, script and USB filters alone", "service", "TestRuleRunningElasticFleet"},
 	{"a root volume is no smaller than the image's disk", "service", "TestRuleRootVolumeHoldsTheImage"},
 	{"an image that its owner brought has one session a machine", "service", "TestRuleDesktopWindowsHasOneSession"},
+	{"a fleet with graphics takes a host that has them", "service", "TestRuleGraphicsTakeAHostThatHasThem"},
+	{"a start and a stop are seen at once", "service", "TestRuleStartAndStopAreSeenAtOnce"},
 	{"a fleet whose image is shared with it no more wants no machines", "service", "TestImageThatIsNotSharedAnyMore"},
 	{"fleets and image builders share the host's memory", "service", "TestFleetsAndBuildersShareTheHost"},
 	{"a fleet with several sessions a machine needs a host that can", "service", "TestFleetWithSeveralSessions"},
