@@ -125,10 +125,11 @@ func (s *Stream) Read() (Message, error) {
 	}
 }
 
-// more reads what there is. The buffer never holds more than a frame and a read.
+// more reads what there is. The buffer never holds more than a frame and a read,
+// and is small while nothing comes: a host listens to thousands of guests.
 func (s *Stream) more() error {
-	if cap(s.buf)-len(s.buf) < 4<<10 {
-		s.buf = append(make([]byte, 0, len(s.buf)+32<<10), s.buf...)
+	if cap(s.buf)-len(s.buf) < 512 {
+		s.buf = append(make([]byte, 0, len(s.buf)+min(max(len(s.buf), 1<<10), 32<<10)), s.buf...)
 	}
 	n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
 	s.buf = s.buf[:len(s.buf)+n]

@@ -100,20 +100,28 @@ func (p *Peer) obey(ctx context.Context, s *Stream, m Message) {
 	}
 }
 
-// knock asks for a greeting until there was one. A port may swallow what is
-// written while nobody listens at its other end, so once is not enough.
+// knock asks for a greeting until there was one: from then on this connection has
+// a session. A port may swallow what is written while nobody listens at its other
+// end, so once is not enough.
 func (p *Peer) knock(ctx context.Context, s *Stream) {
+	p.mu.Lock()
+	greeted := p.greeted
+	p.mu.Unlock()
 	t := time.NewTicker(knockEvery)
 	defer t.Stop()
 	for {
-		p.mu.Lock()
-		done := p.session != ""
-		p.mu.Unlock()
-		if !done && s.Write(Message{Kind: KindKnock}) != nil {
+		select {
+		case <-greeted:
+			return
+		default:
+		}
+		if s.Write(Message{Kind: KindKnock}) != nil {
 			return
 		}
 		select {
 		case <-t.C:
+		case <-greeted:
+			return
 		case <-ctx.Done():
 			return
 		}
