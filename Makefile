@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build web guesttools guest guest-desktop demo test check bench soak soak-sessions fuzz judge generate clean
+.PHONY: help build web guesttools guest guest-desktop demo test check bench scale soak soak-sessions fuzz judge generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ long: build guest ## the tests that boot many guests
 
 bench: build guest ## measure transfers, imports, boots and the server itself
 	go run ./test/bench $(ARGS)
+
+scale: web build ## grow a server to 50,000 fake instances and 10,000 sessions; table, CSV and plot in .cache/scale
+	SLIPWAY_BIN=$(CURDIR)/bin/slipway go run ./test/scale $(ARGS)
 
 soak: build guest ## damage disk images, kill server, workers and machines at random, for a long time
 	go test -count=1 -run '^TestCorruptions$$' -v ./disk/gate -corruptions 20000

@@ -60,6 +60,22 @@ func (s *Service) Fleets(ctx context.Context, c domain.Caller, names []string, a
 	return out, next, err
 }
 
+// AllFleets lists the fleets of everybody, for the operator.
+func (s *Service) AllFleets(ctx context.Context) (out []FleetSeen, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		list, err := store.List[domain.Fleet](tx, store.Query{Kind: domain.KindFleet})
+		for _, f := range list {
+			var seen FleetSeen
+			if seen, err = see(tx, f); err != nil {
+				return err
+			}
+			out = append(out, seen)
+		}
+		return err
+	})
+	return out, err
+}
+
 // Fleet finds one fleet of the caller's with its instances.
 func (s *Service) Fleet(ctx context.Context, c domain.Caller, name string) (f FleetSeen, instances []*domain.FleetInstance, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {

@@ -67,6 +67,7 @@ type viewer struct {
 	link    string     // "" when there is no session
 	told    int64      // inputs and stirs that the session was told of
 	warned  bool       // of the idle limit
+	since   time.Time  // see waited; while it carries, of who carries from the guest
 }
 
 // end asks for the connection to end; repeatable.
@@ -267,13 +268,18 @@ func leftBy(err error) ending {
 // holds up nobody but itself: the display waits for it before it draws more.
 func (v *viewer) fromGuest() ending {
 	var lost error
-	err := (&filter.Guest{Rules: v.rules, In: v.guest, Out: writerFunc(func(p []byte) (int, error) {
+	down := &filter.Guest{Rules: v.rules, In: v.guest}
+	down.Out = writerFunc(func(p []byte) (int, error) {
 		if lost = v.send(websocket.MessageBinary, p); lost != nil {
 			return 0, lost
 		}
 		v.out.Add(int64(len(p)))
+		if down.Updates > 0 {
+			v.shown()
+		}
 		return len(p), nil
-	})}).Run()
+	})
+	err := down.Run()
 	switch {
 	case lost != nil:
 		return ending{code: websocket.StatusNormalClosure, why: "lost", err: lost}

@@ -43,7 +43,7 @@ func (v *viewer) take(ctx context.Context, scr *service.Screen) error {
 	case scr.Machine == "":
 		return fault.New(fault.WrongState, "The session is being prepared.")
 	}
-	v.session, v.link = scr.Session.Key, v.s.c.NewLink()
+	v.session, v.link, v.since = scr.Session.Key, v.s.c.NewLink(), waited(scr)
 	return v.s.c.Sessions.SessionConnected(ctx, v.session, v.link)
 }
 

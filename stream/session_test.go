@@ -57,6 +57,42 @@ func TestSessionIsToldOfItsUser(t *testing.T) {
 	d.until("its end is told", func() bool { return d.heard("disconnected s") })
 }
 
+// TestTimeToStream: it is from the beginning of the session, of its first
+// connection alone, and not of a builder's screen.
+func TestTimeToStream(t *testing.T) {
+	took := make(chan time.Duration, 10)
+	began := time.Now()
+	d := sit(t, func(c *stream.Config) {
+		c.Streamed = func(d time.Duration) { took <- d }
+		c.Now = func() time.Time { return began.Add(90 * time.Second) }
+	})
+	look := func() {
+		c := d.viewer()
+		if err := c.Write(t.Context(), websocket.MessageBinary, []byte("RFB 003.008\n\x01\x01\x03\x00\x00\x00\x00\x00\x00\x08\x00\x08")); err != nil {
+			t.Fatal(err)
+		}
+		for got := 0; got < 8*8*4; {
+			kind, b, err := c.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == websocket.MessageBinary {
+				got += len(b)
+			}
+		}
+		_ = c.CloseNow()
+		d.until("it has left", func() bool { return d.srv.Viewers()["connected"] == 0 })
+	}
+	look()
+	d.used(func(s *service.Screen) { s.Session.Started = began.Add(time.Minute) })
+	look()
+	d.used(func(s *service.Screen) { x := *s.Session.Session; x.Epoch = 1; s.Session.Session = &x })
+	look()
+	if n := len(took); n != 1 || <-took != 30*time.Second {
+		t.Errorf("%d times told", n)
+	}
+}
+
 // TestSessionLimits: each closes the connection with a reason of its own; the
 // idle limit is announced.
 func TestSessionLimits(t *testing.T) {

@@ -50,10 +50,13 @@ type Config struct {
 	// do neither.
 	Guests Guests
 	// Did is told what users do; nil: nobody is.
-	Did    func(Deed)
-	Secret []byte // of this server's life: addresses of files are made with it
-	Now    func() time.Time
-	Log    *slog.Logger
+	Did func(Deed)
+	// Streamed is told how long after a session began its user was sent something
+	// of a picture for the first time; nil: nobody is.
+	Streamed func(time.Duration)
+	Secret   []byte // of this server's life: addresses of files are made with it
+	Now      func() time.Time
+	Log      *slog.Logger
 	// Path is where the handler hangs, with a slash at both ends.
 	Path string
 	// Limits; 0 means the standard ones.

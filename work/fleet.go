@@ -32,11 +32,15 @@ type FleetKeeper struct {
 	// Backoff is the wait after the n-th instance in a row that did not come up,
 	// n from 1; nil: ten seconds, doubling, up to ten minutes.
 	Backoff func(n int) time.Duration
+	// Lagged is told how long after something happened to a fleet it was looked at;
+	// nil: nobody is.
+	Lagged func(time.Duration)
 
 	seq     int64 // of the log, read so far
 	began   bool
 	dirty   map[domain.Key]bool
 	looked  map[domain.Key]time.Time // when lately looked at
+	since   map[domain.Key]time.Time // when what was not looked at yet happened, the oldest
 	wakes   map[domain.Key]time.Time
 	results chan result
 
@@ -52,9 +56,7 @@ type FleetKeeper struct {
 
 // FleetFigures are what keeping fleets has come to since the start.
 type FleetFigures struct {
-	Looks    int64         // at single fleets
-	Lag      time.Duration // between what happened and the end of the last look at it
-	Worst    time.Duration
+	Looks    int64 // at single fleets
 	Booted   int64
 	Failed   int64
 	Replaced int64 // instances removed
@@ -76,7 +78,7 @@ func (k *FleetKeeper) Start(ctx context.Context) {
 	if k.Backoff == nil {
 		k.Backoff = func(n int) time.Duration { return min(10*time.Second<<min(n-1, 10), 10*time.Minute) }
 	}
-	k.dirty, k.looked, k.wakes, k.tasks = map[domain.Key]bool{}, map[domain.Key]time.Time{}, map[domain.Key]time.Time{}, map[string]*task{}
+	k.dirty, k.looked, k.since, k.wakes, k.tasks = map[domain.Key]bool{}, map[domain.Key]time.Time{}, map[domain.Key]time.Time{}, map[domain.Key]time.Time{}, map[string]*task{}
 	k.results = make(chan result, k.Tasks)
 	ctx, k.cancel = context.WithCancel(ctx)
 	k.wg.Go(func() { k.run(ctx) })
@@ -197,10 +199,21 @@ func (k *FleetKeeper) mark(e domain.LogEntry) {
 
 func (k *FleetKeeper) touch(fleet domain.Key, at time.Time) {
 	k.dirty[fleet] = true
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.figs.Lag = k.World.Clock.Now().Sub(at)
-	k.figs.Worst = max(k.figs.Worst, k.figs.Lag)
+	if _, waits := k.since[fleet]; !waits {
+		k.since[fleet] = at
+	}
+}
+
+// done tells that a fleet was looked at.
+func (k *FleetKeeper) done(fleet domain.Key) {
+	now := k.World.Clock.Now()
+	if at, ok := k.since[fleet]; ok && k.Lagged != nil {
+		k.Lagged(now.Sub(at))
+	}
+	delete(k.since, fleet)
+	delete(k.dirty, fleet)
+	k.looked[fleet] = now
+	k.count(func(f *FleetFigures) { f.Looks++ })
 }
 
 // lastSeq finds the newest entry of the log without reading it.
@@ -261,11 +274,7 @@ func (k *FleetKeeper) look(ctx context.Context) error {
 		if err := k.keep(ctx, f); err != nil {
 			return err
 		}
-		k.looked[f] = k.World.Clock.Now()
-		delete(k.dirty, f)
-		k.mu.Lock()
-		k.figs.Looks++
-		k.mu.Unlock()
+		k.done(f)
 	}
 	return nil
 }

@@ -28,21 +28,26 @@ import (
 )
 
 // Gauge is a family of figures that are asked for at each scrape, by label
-// value.
+// value. Label may name several labels with blanks between them; the key of a
+// figure is then made by Values.
 type Gauge struct {
 	Name, Help, Label string
 	Read              func(ctx context.Context) (map[string]float64, error)
 	Kind              string // "" for a gauge, or Counter
 }
 
+// Values is the key of a figure with several labels, in their order.
+func Values(v ...string) string { return strings.Join(v, "\x00") }
+
 // Counter is the Kind of what only grows.
 const Counter = "counter"
 
 // Metrics is one server's figures.
 type Metrics struct {
-	calls  sync.Map // outcome → *atomic.Int64
-	times  sync.Map // *wire.Op → *histogram
-	gauges []Gauge
+	calls      sync.Map // outcome → *atomic.Int64
+	times      sync.Map // *wire.Op → *histogram
+	gauges     []Gauge
+	histograms []*Histogram
 }
 
 type outcome struct {
@@ -51,16 +56,38 @@ type outcome struct {
 }
 
 // buckets are the upper bounds of call times.
-var buckets = [...]time.Duration{500 * time.Microsecond, time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond,
+var buckets = []time.Duration{500 * time.Microsecond, time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond,
 	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, time.Second, 5 * time.Second}
 
 type histogram struct {
-	counts [len(buckets) + 1]atomic.Int64
-	sum    atomic.Int64 // nanoseconds
+	bounds []time.Duration
+	counts []atomic.Int64 // one more: those beyond
+	sum    atomic.Int64   // nanoseconds
 }
+
+func newHistogram(bounds []time.Duration) *histogram {
+	return &histogram{bounds: bounds, counts: make([]atomic.Int64, len(bounds)+1)}
+}
+
+// Histogram is a family of times, in seconds, by how long they were.
+type Histogram struct {
+	name, help string
+	h          *histogram
+}
+
+// NewHistogram counts times up to each of the bounds, which grow, and beyond.
+func NewHistogram(name, help string, bounds ...time.Duration) *Histogram {
+	return &Histogram{name, help, newHistogram(bounds)}
+}
+
+// Observe counts one time.
+func (h *Histogram) Observe(d time.Duration) { h.h.add(d) }
 
 // New makes the figures; gauges are read when somebody scrapes.
 func New(gauges ...Gauge) *Metrics { return &Metrics{gauges: gauges} }
+
+// Add shows histograms too; before the first scrape.
+func (m *Metrics) Add(h ...*Histogram) { m.histograms = append(m.histograms, h...) }
 
 // After is wire.Config.After.
 func (m *Metrics) After(_ context.Context, c *wire.Call, o wire.Outcome) {
@@ -75,18 +102,39 @@ func (m *Metrics) After(_ context.Context, c *wire.Call, o wire.Outcome) {
 	n.(*atomic.Int64).Add(1)
 	h, ok := m.times.Load(c.Op)
 	if !ok {
-		h, _ = m.times.LoadOrStore(c.Op, new(histogram))
+		h, _ = m.times.LoadOrStore(c.Op, newHistogram(buckets))
 	}
 	h.(*histogram).add(o.Elapsed)
 }
 
 func (h *histogram) add(d time.Duration) {
 	i := 0
-	for i < len(buckets) && d > buckets[i] {
+	for i < len(h.bounds) && d > h.bounds[i] {
 		i++
 	}
 	h.counts[i].Add(1)
 	h.sum.Add(int64(d))
+}
+
+// write writes the lines of one histogram; who are its labels, "" for none.
+func (h *histogram) write(w io.Writer, name, who string) {
+	var n int64
+	sep := ""
+	if who != "" {
+		sep = ","
+	}
+	for i := range h.counts {
+		n += h.counts[i].Load()
+		bound := "+Inf"
+		if i < len(h.bounds) {
+			bound = strconv.FormatFloat(h.bounds[i].Seconds(), 'g', -1, 64)
+		}
+		fmt.Fprintf(w, "%s_bucket{%s%sle=%q} %d\n", name, who, sep, bound, n)
+	}
+	if who != "" {
+		who = "{" + who + "}"
+	}
+	fmt.Fprintf(w, "%s_sum%s %g\n%s_count%s %d\n", name, who, time.Duration(h.sum.Load()).Seconds(), name, who, n)
 }
 
 // Handler answers a scrape.
@@ -98,6 +146,10 @@ func (m *Metrics) Handler() http.Handler {
 		b := bufio.NewWriter(w)
 		m.writeCalls(b)
 		m.writeTimes(b)
+		for _, h := range m.histograms {
+			family(b, h.name, "histogram", h.help)
+			h.h.write(b, h.name, "")
+		}
 		for _, g := range m.gauges {
 			g.write(ctx, b)
 		}
@@ -133,17 +185,7 @@ func (m *Metrics) writeTimes(w io.Writer) {
 		return cmp.Or(cmp.Compare(a.Service.Name, b.Service.Name), cmp.Compare(a.Name, b.Name))
 	})
 	for _, op := range ops {
-		who := fmt.Sprintf("service=%q,operation=%q", op.Service.Name, op.Name)
-		var n int64
-		for i := range all[op].counts {
-			n += all[op].counts[i].Load()
-			bound := "+Inf"
-			if i < len(buckets) {
-				bound = strconv.FormatFloat(buckets[i].Seconds(), 'g', -1, 64)
-			}
-			fmt.Fprintf(w, "slipway_call_seconds_bucket{%s,le=%q} %d\n", who, bound, n)
-		}
-		fmt.Fprintf(w, "slipway_call_seconds_sum{%s} %g\nslipway_call_seconds_count{%s} %d\n", who, time.Duration(all[op].sum.Load()).Seconds(), who, n)
+		all[op].write(w, "slipway_call_seconds", fmt.Sprintf("service=%q,operation=%q", op.Service.Name, op.Name))
 	}
 }
 
@@ -154,8 +196,13 @@ func (g Gauge) write(ctx context.Context, w io.Writer) {
 		return
 	}
 	family(w, g.Name, cmp.Or(g.Kind, "gauge"), g.Help)
-	for _, label := range slices.Sorted(maps.Keys(values)) {
-		fmt.Fprintf(w, "%s{%s=%q} %g\n", g.Name, g.Label, label, values[label])
+	labels := strings.Fields(g.Label)
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		var who []string
+		for i, v := range strings.SplitN(key, "\x00", len(labels)) {
+			who = append(who, fmt.Sprintf("%s=%q", labels[i], v))
+		}
+		fmt.Fprintf(w, "%s{%s} %g\n", g.Name, strings.Join(who, ","), values[key])
 	}
 }
 

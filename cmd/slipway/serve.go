@@ -64,7 +64,9 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	defer collector.Stop()
 	keeper := startKeeper(ctx, c, world, log)
 	defer keeper.stop()
-	defer watchMachines(ctx, world, log)()
+	measured := newTimings()
+	machines := startKeepers(ctx, world, measured, log)
+	defer machines.stop()
 
 	trail, err := audit.Open(audit.Options{Dir: filepath.Join(c.DataDir, "audit"), Keep: c.AuditKeep, Now: time.Now, NewID: domain.RandomIDs.UUID, Log: log})
 	if err != nil {
@@ -85,9 +87,10 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	listener := &work.Listener{World: world, Log: log, Answer: tools.Answer}
 	listener.Start(ctx)
 	defer listener.Stop()
-	screens := newScreens(svc, world.Driver, &work.Seats{Talk: listener.Talk}, trail, log)
+	screens := newScreens(svc, world.Driver, &work.Seats{Talk: listener.Talk}, trail, measured, log)
 	defer screens.Close()
-	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens), fleetGauges(st))...)
+	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens), fleetGauges(st, svc, machines))...)
+	figures.Add(measured.lag, measured.stream)
 	own := ownHandler(admin.Operator{Service: svc, List: listMachines(world.Driver), Steps: stepCounts(flows), Trail: trail, Keeper: keeper}, figures, pictureHandler(c.DataDir, pictures), screens, st, log)
 	handler := newHandler(c, st, svc, own, after(trail, figures), log)
 	ln, err := listen(c)

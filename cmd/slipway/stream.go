@@ -20,11 +20,11 @@ import (
 // streamPath is where screens are looked at.
 const streamPath = wire.OwnPrefix + "stream/"
 
-func newScreens(svc *service.Service, d compute.Driver, guests stream.Guests, trail *audit.Log, log *slog.Logger) *stream.Server {
+func newScreens(svc *service.Service, d compute.Driver, guests stream.Guests, trail *audit.Log, t timings, log *slog.Logger) *stream.Server {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails (crypto/rand)
 	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Sessions: svc, Guests: guests, Did: func(d stream.Deed) { trail.Add(recordOf(d)) }, Secret: secret,
-		NewLink: domain.RandomIDs.UUID, Displays: d, Now: time.Now, Log: log, Path: streamPath})
+		NewLink: domain.RandomIDs.UUID, Displays: d, Streamed: t.stream.Observe, Now: time.Now, Log: log, Path: streamPath})
 }
 
 // recordOf is what the audit log keeps of a deed. Users of sessions are none of
