@@ -172,28 +172,8 @@ func (s *SessionRig) close() (*Report, error) {
 			s.fail("machine %s of session %s was not replaced", m.ID, owner)
 		}
 	}
-	if _, err := s.clients.AppStream.StopFleet(s.ctx, &appstream.StopFleetInput{Name: aws.String(fleetName)}); err != nil {
+	if err := s.dismantle(); err != nil {
 		return nil, err
-	}
-	var left []string
-	err = rig.Poll(s.ctx, s.o.Limit, again, func() (bool, error) {
-		left = nil
-		for _, m := range s.machines() {
-			left = append(left, "machine "+m.ID)
-		}
-		out, err := s.clients.AppStream.DescribeFleets(s.ctx, &appstream.DescribeFleetsInput{Names: []string{fleetName}})
-		if err != nil {
-			return false, err
-		}
-		if state := out.Fleets[0].State; state != types.FleetStateStopped { // it is when it has no instance, of whatever state
-			left = append(left, "the fleet is "+string(state))
-		}
-		files, err := s.litter()
-		left = append(left, files...)
-		return len(left) == 0, err
-	})
-	if err != nil {
-		s.fail("left behind: %q: %v", left, err)
 	}
 	if err := s.server().Stop(); err != nil {
 		s.fail("stopping: %v", err)
@@ -207,6 +187,49 @@ func (s *SessionRig) close() (*Report, error) {
 	table := fmt.Sprintf("seed %d; killed with -9: server %d times\n%d visits of %d users to %d instances, %d connections again to the same session and picture, all instances taken %d times\n%d instances had a user, none two\n%s\nwrong or left behind: %d",
 		s.o.Seed, s.kills.server, s.visits, s.o.Workers, s.instances, s.resumed, s.full, len(s.owners), spread("start of the process to first answer", s.readies), len(s.faults))
 	return &Report{Table: table, Faults: s.faults}, nil
+}
+
+// dismantle stops the fleet, whose machines go, and deletes it, with which the
+// last file goes.
+func (s *SessionRig) dismantle() error {
+	app := s.clients.AppStream
+	if _, err := app.StopFleet(s.ctx, &appstream.StopFleetInput{Name: aws.String(fleetName)}); err != nil {
+		return err
+	}
+	var left []string
+	err := rig.Poll(s.ctx, s.o.Limit, again, func() (bool, error) {
+		left = nil
+		for _, m := range s.machines() {
+			left = append(left, "machine "+m.ID)
+		}
+		out, err := app.DescribeFleets(s.ctx, &appstream.DescribeFleetsInput{Names: []string{fleetName}})
+		if err != nil {
+			return false, err
+		}
+		if state := out.Fleets[0].State; state != types.FleetStateStopped { // it is when it has no instance, of whatever state
+			left = append(left, "the fleet is "+string(state))
+		}
+		return len(left) == 0, nil
+	})
+	if err != nil {
+		s.fail("left behind: %q: %v", left, err)
+		return nil
+	}
+	if _, err := app.DisassociateFleet(s.ctx, &appstream.DisassociateFleetInput{FleetName: aws.String(fleetName), StackName: aws.String(stackName)}); err != nil {
+		return err
+	}
+	if _, err := app.DeleteFleet(s.ctx, &appstream.DeleteFleetInput{Name: aws.String(fleetName)}); err != nil {
+		return err
+	}
+	err = rig.Poll(s.ctx, s.o.Limit, again, func() (bool, error) {
+		var err error
+		left, err = s.litter()
+		return len(left) == 0, err
+	})
+	if err != nil {
+		s.fail("left behind: %q: %v", left, err)
+	}
+	return nil
 }
 
 // user comes and goes.
