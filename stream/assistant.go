@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 
 	"slipway/domain"
@@ -78,9 +80,7 @@ func asked[I any](s *Server, what string, f func(r *http.Request, token string, 
 			}
 			var in I
 			if r.Method == http.MethodPost {
-				d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAsk))
-				d.DisallowUnknownFields()
-				if err := d.Decode(&in); err != nil {
+				if err := s.read(w, r, &in); err != nil {
 					return nil, fault.Wrap(fault.BadValue, err, "The request cannot be read.")
 				}
 			}
@@ -92,6 +92,21 @@ func asked[I any](s *Server, what string, f func(r *http.Request, token string, 
 		}
 		s.answer(w, http.StatusOK, out)
 	}
+}
+
+// read reads the JSON of a request to its end.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, in any) error {
+	done := comes(w, s.c.Body)
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAsk))
+	d.DisallowUnknownFields()
+	if err := d.Decode(in); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows")
+	}
+	done()
+	return nil
 }
 
 // refuse answers with why something could not be done.

@@ -146,6 +146,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, scr *service.Screen
 	if err := up(scr); err != nil {
 		return out, err
 	}
+	done := comes(w, 15*s.c.Body)
 	piece, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxUpload))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
@@ -153,6 +154,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, scr *service.Screen
 	} else if err != nil {
 		return out, fault.Wrap(fault.BadValue, err, "The request cannot be read.")
 	}
+	done()
 	s.stir(r.PathValue("page"))
 	out.Have, out.Name, err = s.c.Guests.PutFile(r.Context(), scr.Session.Key, f, offset, piece)
 	return out, err

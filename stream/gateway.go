@@ -365,3 +365,12 @@ func reason(s string) string {
 	}
 	return s[:n] + "…"
 }
+
+// comes bounds the time in which the rest of a request comes, until done is
+// called: whoever has no right to anything may send one, and what is not read is
+// waited for too. Who goes on after the last byte calls done, or is ended.
+func comes(w http.ResponseWriter, within time.Duration) (done func()) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(within)) // recorders have none
+	return func() { _ = c.SetReadDeadline(time.Time{}) }
+}

@@ -1,6 +1,8 @@
 package stream_test
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -194,6 +196,33 @@ func TestStackRules(t *testing.T) {
 				t.Errorf("hello: %s", s)
 			}
 			break
+		}
+	}
+}
+
+// TestBodiesThatNeverCome: whoever says that more will come is not waited for,
+// whether the rest would have been read or not.
+func TestBodiesThatNeverCome(t *testing.T) {
+	d := sit(t, func(c *stream.Config) { c.Body, c.Assistant = 50*time.Millisecond, &helper{} })
+	d.used(nil)
+	at := "/_slipway/stream/p/bbbb/"
+	for _, line := range []string{"POST " + at + "assistant/applications", "POST " + at + "end", "PUT " + at + "files/put/x", "POST " + at + "launch", "GET " + at, "POST /_slipway/stream/else", "DELETE " + at + "socket"} {
+		for _, cookie := range []string{page, "bbbb.x", ""} {
+			c, err := net.Dial("tcp", strings.TrimPrefix(d.http.URL, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.WriteString(c, line+" HTTP/1.1\r\nHost: x\r\nOrigin: "+d.http.URL+"\r\nCookie: slipway-page="+cookie+"\r\nContent-Length: 9\r\n\r\n{")
+			if err == nil {
+				_, err = io.Copy(io.Discard, c)
+			}
+			if err != nil {
+				t.Errorf("%s with %q: %v", line, cookie, err)
+			}
+			c.Close()
 		}
 	}
 }

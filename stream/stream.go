@@ -65,6 +65,7 @@ type Config struct {
 	Look           time.Duration // how often the screen is asked for again: 5 s
 	Slow           time.Duration // how long a viewer may take to receive a piece: 30 s
 	Ping           time.Duration // how often a viewer must show that it is there: 20 s
+	Body           time.Duration // how long the body of a request may take to come: 10 s; of a piece of a file 15 times as long
 }
 
 // Server serves pages and their connections until Close.
@@ -82,7 +83,7 @@ type Server struct {
 
 // New makes the pages.
 func New(c Config) *Server {
-	for d, standard := range map[*time.Duration]time.Duration{&c.Look: 5 * time.Second, &c.Slow: 30 * time.Second, &c.Ping: 20 * time.Second} {
+	for d, standard := range map[*time.Duration]time.Duration{&c.Look: 5 * time.Second, &c.Slow: 30 * time.Second, &c.Ping: 20 * time.Second, &c.Body: 10 * time.Second} {
 		if *d == 0 {
 			*d = standard
 		}
@@ -145,6 +146,9 @@ func (s *Server) originOf(r *http.Request) *url.URL {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
+	if r.ContentLength != 0 {
+		comes(w, s.c.Body)
+	}
 	s.mux.ServeHTTP(w, r)
 }
 

@@ -154,6 +154,9 @@ func (s *server) serveOwn(w http.ResponseWriter, r *http.Request, id string) {
 		r = r.WithContext(withIdentity(r.Context(), signed.Secret.Identity, signed.Region))
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
+	if r.ContentLength != 0 { // also one that nobody reads is waited for
+		readWithin(w, s.cfg.BodyTimeout)
+	}
 	s.cfg.Own.ServeHTTP(w, r)
 }
 

@@ -71,9 +71,7 @@ func openPages(c ServeConfig, main *listener, screens *stream.Server, at *servic
 		if err != nil {
 			return all, errors.Join(err, ln.Close(), all.close())
 		}
-		mux := http.NewServeMux()
-		mux.Handle(streamPath, pages)
-		srv := wire.NewHTTPServer(behindProxies(c.TrustedProxies, wire.Closed(mux)), log)
+		srv := wire.NewHTTPServer(behindProxies(c.TrustedProxies, wire.Closed(pages)), log)
 		all = append(all, srv)
 		at.Endpoints[e.id] = e.origin + streamPath
 		go func() {
