@@ -56,6 +56,7 @@ type viewer struct {
 	token  string
 	by     string      // access endpoint that it came through
 	ends   chan ending // the first ending counts
+	wishes chan size   // at most the last
 	up     filter.Viewer
 	rules  filter.Rules
 	in     atomic.Int64 // bytes from the viewer
@@ -92,7 +93,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault.Public(err), statusOf(err))
 		return
 	}
-	v := &viewer{s: s, page: id, token: token, by: service.CameThrough(r.Context()), ends: make(chan ending, 1), rules: rulesOf(scr)}
+	v := &viewer{s: s, page: id, token: token, by: service.CameThrough(r.Context()), ends: make(chan ending, 1), wishes: make(chan size, 1), rules: rulesOf(scr)}
 	if err := s.enter(v); err != nil {
 		s.figures.refused("limit")
 		http.Error(w, fault.Public(err), statusOf(err))
@@ -138,7 +139,10 @@ func (s *Server) run(v *viewer, scr *service.Screen) {
 	var pumps sync.WaitGroup
 	pumps.Go(func() { v.end(v.guarded(v.fromViewer)) })
 	pumps.Go(func() { v.end(v.guarded(v.fromGuest)) })
+	ctx, stop := context.WithCancel(context.Background())
+	pumps.Go(func() { v.resize(ctx, scr) })
 	e := v.watch(scr)
+	stop()
 	if e.why == "guest" {
 		e = v.whyNoScreen(e)
 	}
@@ -224,6 +228,7 @@ func (v *viewer) guarded(pump func() ending) (e ending) {
 func (v *viewer) fromViewer() ending {
 	v.up.Rules = v.rules
 	var out []byte
+	var asked int64
 	for {
 		kind, p, err := v.ws.Read(context.Background())
 		if err != nil {
@@ -240,6 +245,10 @@ func (v *viewer) fromViewer() ending {
 			return ending{code: notSpoken, text: "The page sent what it may not.", why: "viewer", err: err}
 		}
 		v.inputs.Store(v.up.Inputs)
+		if v.up.Sizes != asked {
+			asked = v.up.Sizes
+			v.wish(size{v.up.Width, v.up.Height})
+		}
 		if len(out) == 0 {
 			continue
 		}

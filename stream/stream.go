@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
 )
@@ -55,8 +56,11 @@ type Config struct {
 	// of a picture for the first time; nil: nobody is.
 	Streamed func(time.Duration)
 	Secret   []byte // of this server's life: addresses of files are made with it
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Resize gives the screen of a builder's or a session's guest another size, or
+	// says why not; nil: displays alone are asked.
+	Resize func(ctx context.Context, who domain.Key, width, height int) error
+	Now    func() time.Time
+	Log    *slog.Logger
 	// Path is where the handler hangs, with a slash at both ends.
 	Path string
 	// Limits; 0 means the standard ones.

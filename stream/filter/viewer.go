@@ -8,6 +8,10 @@ type Viewer struct {
 	Rules Rules
 	// Inputs counts key and pointer events, also those that are kept back.
 	Inputs int64
+	// Width and Height are the size that the viewer asked the screen to have last,
+	// Sizes how often it asked.
+	Width, Height int
+	Sizes         int64
 
 	stage   int // 0 greeting, 1 security type, 2 ClientInit, 3 messages
 	pending []byte
@@ -141,7 +145,11 @@ func (v *Viewer) message(m, out []byte) ([]byte, error) {
 		}
 		pass = v.Rules.textMayPass(length, flags, true)
 	case 251:
-		pass = v.Rules.Input && area(int(binary.BigEndian.Uint16(m[2:])), int(binary.BigEndian.Uint16(m[4:]))) == nil
+		w, h := int(binary.BigEndian.Uint16(m[2:])), int(binary.BigEndian.Uint16(m[4:]))
+		if pass = v.Rules.Input && area(w, h) == nil; pass {
+			v.Width, v.Height = w, h
+			v.Sizes++
+		}
 	}
 	if pass {
 		out = append(out, m...)
