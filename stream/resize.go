@@ -10,8 +10,12 @@ import (
 // size is that of a screen in pixels.
 type size struct{ width, height int }
 
-// resizeTime is how long a guest may take over one wish.
-const resizeTime = 15 * time.Second
+// A guest is asked again for a while: its desktop may come up only now.
+const (
+	resizeTime  = 15 * time.Second // that one try may take
+	resizePause = 10 * time.Second
+	resizeTries = 6
+)
 
 // wish remembers the size that the viewer wants, in place of one that nobody has
 // begun with.
@@ -35,15 +39,28 @@ func (v *viewer) resize(ctx context.Context, scr *service.Screen) {
 	if scr.Session != nil {
 		who = scr.Session.Key
 	}
+	var last size
+	tries := 0
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case s := <-v.wishes:
-			asking, done := context.WithTimeout(ctx, resizeTime)
-			err := v.s.c.Resize(asking, who, s.width, s.height)
-			done()
-			v.s.c.Log.Debug("a screen's size", "page", v.page, "width", s.width, "height", s.height, "err", err)
+		case last = <-v.wishes:
+			tries = resizeTries
+		case <-again.C:
 		}
+		if tries == 0 {
+			continue
+		}
+		asking, done := context.WithTimeout(ctx, resizeTime)
+		err := v.s.c.Resize(asking, who, last.width, last.height)
+		done()
+		v.s.c.Log.Debug("a screen's size", "page", v.page, "width", last.width, "height", last.height, "err", err)
+		if tries--; err == nil {
+			tries = 0
+		}
+		again.Reset(resizePause)
 	}
 }

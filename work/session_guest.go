@@ -57,6 +57,9 @@ var problems = map[string]func(err error, r guest.Report) error{
 	guest.ProblemSize: func(err error, _ guest.Report) error {
 		return fault.Wrap(fault.Quota, err, "The file is too large, or the machine's disk is full.")
 	},
+	guest.ProblemScreen: func(err error, _ guest.Report) error {
+		return fault.Wrap(fault.Unsupported, err, "The guest's screen keeps its size.")
+	},
 	guest.ProblemDenied: func(err error, _ guest.Report) error {
 		return fault.Wrap(fault.Denied, err, "The machine does not allow that.")
 	},
@@ -87,6 +90,13 @@ func (s *Seats) Launch(ctx context.Context, session domain.Key, app domain.Appli
 		words.Public = title + " could not be started: " + strings.ToLower(f.Public[:1]) + f.Public[1:]
 		return &words
 	}
+	return err
+}
+
+// Resize gives the screen of a session or an image builder another size. Errors:
+// Unsupported when the guest cannot, NotAvailable.
+func (s *Seats) Resize(ctx context.Context, who domain.Key, width, height int) error {
+	_, err := s.give(ctx, who, guest.OrderScreen, guest.Size{Width: width, Height: height})
 	return err
 }
 

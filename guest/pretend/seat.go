@@ -31,7 +31,8 @@ func (s *seat) do(t *Tools, id, name string, args json.RawMessage) (guest.Report
 	var l guest.Launch
 	var a guest.Asked
 	var p guest.FilePiece
-	in := map[string]any{guest.OrderLaunch: &l, guest.OrderFiles: &a, guest.OrderWrite: &p, guest.OrderRead: &p, guest.OrderCancel: &p}[name]
+	var size guest.Size
+	in := map[string]any{guest.OrderLaunch: &l, guest.OrderFiles: &a, guest.OrderWrite: &p, guest.OrderRead: &p, guest.OrderCancel: &p, guest.OrderScreen: &size}[name]
 	if in == nil {
 		return guest.Report{}, false
 	}
@@ -51,6 +52,8 @@ func (s *seat) do(t *Tools, id, name string, args json.RawMessage) (guest.Report
 			t.Started(id, l.Path)
 		}
 		return guest.Report{}, true
+	case guest.OrderScreen:
+		return failed(guest.ProblemScreen), true
 	case guest.OrderFiles:
 		return s.list(a.ID), true
 	case guest.OrderRead:

@@ -22,6 +22,7 @@ import (
 //	findSeat() (*seat, error)                 a problem when nobody is signed in
 //	(*seat).start(guest.Launch, guest.Environment) (*started, error)
 //	(*seat).as(func() error) error            runs it with the user's rights
+//	(*seat).resize(guest.Size) error          gives the screen another size
 //	(*seat).close()
 
 // problem is an error with a name that the host knows.
@@ -42,6 +43,7 @@ type started struct {
 var seated = map[string]func(o *Orderly, args json.RawMessage) (guest.Report, error){
 	guest.OrderLaunch: sit((*Orderly).launch), guest.OrderFiles: sit((*Orderly).files), guest.OrderWrite: sit((*Orderly).write),
 	guest.OrderRead: sit((*Orderly).read), guest.OrderCancel: sit((*Orderly).cancel),
+	guest.OrderScreen: sit((*Orderly).screen),
 }
 
 // sit finds the seat for an order, and names its problems.

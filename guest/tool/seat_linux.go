@@ -221,17 +221,9 @@ func (s *seat) start(in guest.Launch, env guest.Environment) (*started, error) {
 	case !mode.IsRegular() || mode&0o111 == 0:
 		return nil, whyNot(fs.ErrPermission)
 	}
-	cmd := &exec.Cmd{Path: in.Path, Args: append([]string{in.Path}, words(in.Parameters)...), Dir: in.Directory, Env: with(s.env, env), SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	if cmd.Dir == "" {
-		if cmd.Dir = "/" + strings.TrimPrefix(strings.TrimPrefix(s.home, s.root), "/"); s.root == "/" {
-			cmd.Dir = s.home
-		}
-	}
-	if os.Geteuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.uid), Gid: uint32(s.gid), Groups: s.groups}
-	}
-	if s.root != "/" {
-		cmd.SysProcAttr.Chroot = s.root
+	cmd := s.command(in.Path, words(in.Parameters), with(s.env, env))
+	if in.Directory != "" {
+		cmd.Dir = in.Directory
 	}
 	after := func() {}
 	if s.console {
@@ -256,6 +248,20 @@ func (s *seat) start(in guest.Launch, env guest.Environment) (*started, error) {
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// command is a program of the session that has not been started: with its user's
+// rights, in what is / to it, in its home.
+func (s *seat) command(path string, args, env []string) *exec.Cmd {
+	cmd := &exec.Cmd{Path: path, Args: append([]string{path}, args...), Dir: s.home, Env: env, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.uid), Gid: uint32(s.gid), Groups: s.groups}
+	}
+	if s.root != "/" {
+		cmd.SysProcAttr.Chroot = s.root
+		cmd.Dir = "/" + strings.TrimPrefix(strings.TrimPrefix(s.home, s.root), "/")
+	}
+	return cmd
 }
 
 // mode is what stands at a path that the session's processes would open.
