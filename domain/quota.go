@@ -19,6 +19,7 @@ const (
 	QuotaFleets        = "appstream/fleets"
 	QuotaStacks        = "appstream/stacks"
 	QuotaInstances     = "appstream/fleet-instances-per-type"
+	QuotaInternet      = "appstream/internet-fleet-instances"
 	QuotaAMIs          = "ec2/amis"
 	QuotaPublicAMIs    = "ec2/public-amis"
 	QuotaAMIShares     = "ec2/ami-shares"
@@ -40,6 +41,7 @@ var Quotas = []Quota{
 	{QuotaStacks, "Stacks per Region", "L-A8B8B901", 10, true},
 	// AWS has one for each type, from 0 to 50; here one number holds for all.
 	{QuotaInstances, "Fleet instances of one type per Region", "", 50, true},
+	{QuotaInternet, "Instances of a fleet with default internet access", "", 100, false},
 	{QuotaImageCopies, "Concurrent image copies per destination Region", "", 2, false},
 	{QuotaImageUpdates, "Concurrent image updates per Region", "", 5, false},
 	{QuotaImageShares, "Accounts an image is shared with", "", 100, false},

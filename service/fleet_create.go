@@ -192,6 +192,13 @@ func (s *Service) checkFleetUses(tx store.Tx, c domain.Caller, f *domain.Fleet) 
 	if f.Wanted() > limit {
 		return overCapacity(f, f.Wanted(), limit)
 	}
+	if limit, err = quota(tx, f.Key.Scope, domain.QuotaInternet); err != nil {
+		return err
+	}
+	if f.Internet && f.Wanted() > limit {
+		return fault.New(fault.Quota, "The fleet %s has default internet access: it may have %d instances, not %d.", f.Key.Name, limit, f.Wanted()).
+			WithHint("Give its subnets a way to the internet and leave EnableDefaultInternetAccess out, or raise it: slipway quota set %s.", domain.QuotaInternet)
+	}
 	if f.Type != domain.FleetElastic {
 		return nil
 	}

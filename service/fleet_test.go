@@ -125,6 +125,25 @@ func TestFleetCreationRules(t *testing.T) {
 	h.wants("beyond the quota", err, fault.Quota, "4 of 4")
 }
 
+// TestInternetAccessIsForSmallFleets: 100 instances, also for fleets that become
+// larger, or get the internet, later.
+func TestInternetAccessIsForSmallFleets(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.available("img")
+	_, err := h.SetQuota(t.Context(), me.Scope(), domain.QuotaInstances, new(1000))
+	h.must(err)
+	_, err = h.fleet(func(in *service.FleetSpec) { in.Internet, in.Capacity.Instances = true, new(int64(101)) })
+	h.wants("101 instances", err, fault.Quota, "it may have 100 instances, not 101")
+	_, err = h.fleet(func(in *service.FleetSpec) { in.Internet, in.Capacity.Instances = true, new(int64(100)) })
+	h.must(err)
+	_, err = h.UpdateFleet(t.Context(), me, "f", service.FleetUpdate{Capacity: service.FleetSize{Instances: new(int64(101))}})
+	h.wants("one more", err, fault.Quota, "it may have 100 instances, not 101")
+	_, err = h.fleet(func(in *service.FleetSpec) { in.Name, in.Capacity.Instances = "inside", new(int64(101)) })
+	h.must(err)
+	_, err = h.UpdateFleet(t.Context(), me, "inside", service.FleetUpdate{Internet: new(true)})
+	h.wants("the internet later", err, fault.Quota, "it may have 100 instances, not 101")
+}
+
 // TestFleetDefaults: what a fleet says that was told nothing, and what it echoes.
 func TestFleetDefaults(t *testing.T) {
 	h := newHouse(t, rules.AWS)

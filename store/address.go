@@ -10,8 +10,8 @@ import (
 
 // TakeAddress gives a machine the address at which nobody else is: in a subnet,
 // or for nil among those that are in none. who refers to it from then on, and
-// lets go of it with its deletion. Where the search begins depends on who alone,
-// so that it is short among many. Errors: NotAvailable when all are taken.
+// lets go of it with its deletion. Where the search begins and how far its steps
+// are depend on who alone, so that it is short among many. Errors: NotAvailable when all are taken.
 func TakeAddress(tx Tx, who domain.Key, in *domain.Subnet) (netip.Prefix, error) {
 	block := domain.NoSubnet
 	if in != nil {
@@ -24,9 +24,12 @@ func TakeAddress(tx Tx, who domain.Key, in *domain.Subnet) (netip.Prefix, error)
 	n := domain.FreeAddresses(block)
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(who.String())) // never fails
-	begin := int(h.Sum32()) % n
+	begin, step := int(h.Sum32())%n, int(h.Sum32()>>16)%n|1
+	for gcd(step, n) != 1 { // else it would not come by at all of them
+		step += 2
+	}
 	for i := range n {
-		a := domain.AddressAt(block, (begin+i)%n)
+		a := domain.AddressAt(block, (begin+i*step)%n)
 		to := domain.AddressKey(in, a)
 		have, err := tx.Referrers(to)
 		if err != nil {
@@ -37,4 +40,11 @@ func TakeAddress(tx Tx, who domain.Key, in *domain.Subnet) (netip.Prefix, error)
 		}
 	}
 	return netip.Prefix{}, fault.New(fault.NotAvailable, "There is no free address in %s.", block).WithHint("Delete an image builder of that subnet, make a fleet smaller, or use another subnet.")
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }

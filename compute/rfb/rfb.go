@@ -238,9 +238,10 @@ func update(c io.Reader, img *image.RGBA, row []byte, rects *int) (int64, error)
 			if _, err := io.ReadFull(c, line); err != nil {
 				return 0, fmt.Errorf("read pixels: %w", err)
 			}
-			out := img.Pix[img.PixOffset(box.Min.X, y):]
-			for i := 0; i < len(line); i += 4 {
-				out[i], out[i+1], out[i+2], out[i+3] = line[i+2], line[i+1], line[i], 0xff
+			out := img.Pix[img.PixOffset(box.Min.X, y):][:len(line)]
+			for i := 0; i+4 <= len(line); i += 4 { // blue, green, red becomes red, green, blue
+				v := binary.LittleEndian.Uint32(line[i:])
+				binary.LittleEndian.PutUint32(out[i:], v>>16&0xff|v&0xff00|v&0xff<<16|0xff<<24)
 			}
 		}
 		got += int64(box.Dx()) * int64(box.Dy())
