@@ -167,6 +167,17 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("guest: %+v, %v", g, err)
 		}
 	}
+	// A fleet's machines have their addresses there, too.
+	f := &domain.Fleet{Subnets: []string{subnet.Key.Name}}
+	f.Key = me.Key(domain.KindFleet, "f")
+	h.must(h.Store.Update(t.Context(), func(tx store.Tx) error { return tx.Insert(f) }))
+	before := free()
+	i := &domain.FleetInstance{Fleet: "f", Subnet: subnet.Key.Name}
+	i.Key = me.Key(domain.KindFleetInstance, h.IDs.Instance())
+	h.must(h.Store.Update(t.Context(), func(tx store.Tx) error { return tx.Insert(i) }))
+	if free() != before-1 {
+		t.Errorf("%d are free beside an instance, %d without", free(), before)
+	}
 	if _, err := add("too-many", here); !fault.Is(err, fault.NotAvailable) || !strings.Contains(err.Error(), "10.9.8.0/28") {
 		t.Errorf("in a full subnet: %v", err)
 	}

@@ -56,6 +56,10 @@ var other = []struct{ rule, pkg, test string }{
 	{"a fleet whose machines never come up says so, and tries less and less", "work", "TestImageThatNeverBootsLeavesTheHostInPeace"},
 	{"a fleet says that its host has no room", "work", "TestHostWithoutRoomIsTold"},
 	{"machines are spread over subnets evenly", "work", "TestInstancesAreSpreadOverSubnets"},
+	{"each machine has an address of its own; a subnet without one left is told", "work", "TestInstancesHaveAddresses"},
+	{"a machine acts as the fleet's role until it is taken away, and makes no images", "service", "TestGuestOfAFleet"},
+	{"programs find session, user, stack and session context in their environment", "work", "TestSessionEntersItsGuest"},
+	{"two users at once have two real machines, go on over kill -9 of the server, and never meet", "test/vm", "TestTwoUsers"},
 	{"a fleet that is changed replaces its machines one by one, those with users last", "work", "TestFleetChangesUnderSessions"},
 	{"a machine that ends by itself is replaced and its session told", "work", "TestMachineThatEndsByItselfIsReplaced"},
 	{"a prepared machine starts with its user", "work", "TestOnDemandInstancesWaitForTheirUser"},
@@ -111,7 +115,7 @@ func others(root string) error {
 	for _, o := range other {
 		named[o.pkg+"."+o.test] = true
 	}
-	for _, pkg := range []string{"domain", "service", "work", "stream"} {
+	for _, pkg := range []string{"domain", "service", "work", "stream", "test/vm"} {
 		tests, err := testsOf(filepath.Join(root, pkg))
 		if err != nil {
 			return err
