@@ -36,7 +36,7 @@ func TestApplications(t *testing.T) {
 	}
 	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{
 		Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role, AppCatalogConfig: []types.ApplicationConfig{
-			app("clock", "Clock", "/usr/bin/xclock", "Adwaita/48x48/devices/computer.png", "-geometry 260x260+560+220 -norender"),
+			app("clock", "Clock", "/usr/bin/xclock", "Adwaita/48x48/devices/computer.png", "-geometry 220x220+900+570 -norender"),
 			app("editor", "Editor", "/usr/bin/xedit", "", `-geometry "520x320+300+260"`),
 			app("terminal", "Terminal", "/usr/bin/xterm", "hicolor/48x48/apps/xterm-color.png", ""),
 			app("none", "No Program", "/usr/lib/os-release", "", ""),
@@ -44,19 +44,7 @@ func TestApplications(t *testing.T) {
 	})
 	h.ok(err)
 	h.image("base")
-	in := &appstream.CreateFleetInput{
-		Name: aws.String("fleet"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), FleetType: types.FleetTypeAlwaysOn,
-		ComputeCapacity: &types.ComputeCapacity{DesiredInstances: aws.Int32(1)}, StreamView: types.StreamViewApp,
-	}
-	_, err = h.app.CreateFleet(t.Context(), in)
-	h.ok(err)
-	_, err = h.app.CreateStack(t.Context(), &appstream.CreateStackInput{Name: aws.String("stack"), DisplayName: aws.String("Sample Desktop")})
-	h.ok(err)
-	_, err = h.app.AssociateFleet(t.Context(), &appstream.AssociateFleetInput{FleetName: aws.String("fleet"), StackName: aws.String("stack")})
-	h.ok(err)
-	_, err = h.app.StartFleet(t.Context(), &appstream.StartFleetInput{Name: aws.String("fleet")})
-	h.ok(err)
-	h.state(types.FleetStateRunning)
+	h.serveApplications()
 	begun := time.Now()
 	out := h.run(h.browsers(), "node", "application.mjs", h.address("ann"), filepath.Join(rig.Root(), "bin", "screenshots"))
 	t.Logf("in the browser, %.0f s: %s", time.Since(begun).Seconds(), out)
@@ -78,10 +66,70 @@ func TestApplications(t *testing.T) {
 			t.Errorf("%s: %q, want %q", command, got, want)
 		}
 	}
-	_, err = h.app.ExpireSession(t.Context(), &appstream.ExpireSessionInput{SessionId: h.sessions()["ann"].Id})
+	h.leave(m)
+}
+
+// TestConsoleApplications: where there is no desktop, an application is started on
+// a console of its own, which is shown until it ends.
+func TestConsoleApplications(t *testing.T) {
+	if !*long {
+		t.Skip("boots a guest of its own: make long")
+	}
+	h := newHouse(t, "--import-rules", "open", patient)
+	ami := h.push(rig.Guest(t, "linux"), "base")
+	// Its programs are in its memory, where an import does not look.
+	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{
+		Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role, AppCatalogConfig: []types.ApplicationConfig{
+			{Name: aws.String("top"), DisplayName: aws.String("Processes"), AbsoluteAppPath: aws.String("/bin/top"), LaunchParameters: aws.String("-d 1")},
+			{Name: aws.String("gone"), DisplayName: aws.String("Gone"), AbsoluteAppPath: aws.String("/bin/gone")},
+		},
+	})
 	h.ok(err)
-	h.gone(m)
-	_, err = h.app.StopFleet(t.Context(), &appstream.StopFleetInput{Name: aws.String("fleet")})
+	h.image("base")
+	h.serveApplications()
+	u := newUsers(h, "ann")
+	u.do("ann", "come", nil)
+	u.do("ann", "open", args{"address": h.address("ann")})
+	m := *h.sessions()["ann"].InstanceId
+	u.do("ann", "refused", args{"title": "Gone", "text": "Gone could not be started: it is not there any more."})
+	u.do("ann", "start", args{"title": "Processes"})
+	u.do("ann", "shoot", args{"path": picture("app-console")})
+	console := func() string { out, _ := h.inside(m, "cat /sys/class/tty/tty0/active"); return out }
+	if c := console(); c == "tty1" {
+		t.Errorf("the console %s is shown", c)
+	}
+	if got, _ := h.inside(m, "tr '\\0' '\\n' < /proc/$(pidof top)/environ | grep -E '^(AppStream_UserName|TERM)=' | sort | tr '\\n' ' '"); strings.TrimSpace(got) != "AppStream_UserName=ann TERM=linux" {
+		t.Errorf("its environment: %q", got)
+	}
+	u.do("ann", "press", args{"key": "q"})
+	rig.Until(t, time.Minute, "the console of before is shown", func() (bool, error) { return console() == "tty1", nil })
+	h.leave(m)
+}
+
+// serveApplications starts a fleet of one in APP view, with a stack.
+func (h *house) serveApplications() {
+	h.t.Helper()
+	_, err := h.app.CreateFleet(h.t.Context(), &appstream.CreateFleetInput{
+		Name: aws.String("fleet"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), FleetType: types.FleetTypeAlwaysOn,
+		ComputeCapacity: &types.ComputeCapacity{DesiredInstances: aws.Int32(1)}, StreamView: types.StreamViewApp,
+	})
+	h.ok(err)
+	_, err = h.app.CreateStack(h.t.Context(), &appstream.CreateStackInput{Name: aws.String("stack"), DisplayName: aws.String("Sample Desktop")})
+	h.ok(err)
+	_, err = h.app.AssociateFleet(h.t.Context(), &appstream.AssociateFleetInput{FleetName: aws.String("fleet"), StackName: aws.String("stack")})
+	h.ok(err)
+	_, err = h.app.StartFleet(h.t.Context(), &appstream.StartFleetInput{Name: aws.String("fleet")})
+	h.ok(err)
+	h.state(types.FleetStateRunning)
+}
+
+// leave ends ann's session and the fleet.
+func (h *house) leave(machine string) {
+	h.t.Helper()
+	_, err := h.app.ExpireSession(h.t.Context(), &appstream.ExpireSessionInput{SessionId: h.sessions()["ann"].Id})
+	h.ok(err)
+	h.gone(machine)
+	_, err = h.app.StopFleet(h.t.Context(), &appstream.StopFleetInput{Name: aws.String("fleet")})
 	h.ok(err)
 	h.state(types.FleetStateStopped)
 	h.nothingLeft()

@@ -45,7 +45,7 @@ try {
   };
   await tile('Clock').waitFor();
   await connected(page);
-  await shoot('real-catalogue');
+  await shoot('vm-app-catalogue');
   const out = {};
   // The desktop itself may still be on its way: the page says so.
   await until('the desktop is there', async () => {
@@ -54,14 +54,14 @@ try {
     return (await page.locator('#cat-said').innerText()).includes('cannot be run');
   }, 240_000);
   out.refused = await page.locator('#cat-said').innerText();
-  await shoot('real-refused');
+  await shoot('vm-app-refused');
   out.clock = await start('Clock');
   await page.waitForTimeout(3000); // the picture is for people: let it be drawn
-  await shoot('real-application');
+  await shoot('vm-app-started');
   await page.click('#b-apps');
   out.editor = await start('Editor');
   await page.waitForTimeout(3000);
-  await shoot('real-second');
+  await shoot('vm-app-second');
 
   const content = randomBytes(1_500_000);
   await page.click('#b-files');
@@ -71,7 +71,7 @@ try {
   await page.locator('#transfers small', { hasText: 'Arrived' }).waitFor({ timeout: 120_000 });
   out.up = Date.now() - begun;
   await page.locator('#files a').waitFor();
-  await shoot('real-files');
+  await shoot('vm-app-files');
   begun = Date.now();
   const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#files a').click()]);
   const back = await readFile(await download.path());

@@ -4,8 +4,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import { browse, connected, watched } from './browser.mjs';
-import { answered, typed } from './shell.mjs';
+import { browse, connected, until, watched } from './browser.mjs';
+import { answered, look, typed } from './shell.mjs';
 
 const users = new Map();
 
@@ -27,6 +27,24 @@ const can = {
   async shoot(user, { path }) {
     await mkdir(dirname(path), { recursive: true });
     await users.get(user).page.screenshot({ path });
+  },
+  // start starts an application of the catalogue and waits for its picture; refused
+  // is told why one does not start, once somebody is signed in.
+  async start(user, { title }) {
+    const { page } = users.get(user);
+    const before = await look(page);
+    await page.locator('.tile', { hasText: title }).click();
+    await page.locator('#toast', { hasText: `${title} was started` }).waitFor({ timeout: 90_000 });
+    await until(`${title} is on the screen`, async () => Math.abs((await look(page)).ink - before.ink) > 1000, 90_000);
+    await page.waitForTimeout(2000); // pictures of it are for people
+  },
+  async refused(user, { title, text }) {
+    const { page } = users.get(user);
+    await until(`the page says ${text}`, async () => {
+      await page.locator('.tile', { hasText: title }).click();
+      await page.locator('#cat-said.bad').waitFor({ timeout: 90_000 });
+      return (await page.locator('#cat-said').innerText()) === text;
+    }, 240_000);
   },
   // leave disconnects, end ends the session, both by the buttons of the page.
   async leave(user) { await leaving(user, '#end-leave'); },
