@@ -225,6 +225,21 @@ func (s *siege) raw(host string, head ...string) (net.Conn, *http.Response, erro
 	return c, res, err
 }
 
+// post sends what a page sends, from its origin.
+func (s *siege) post(p page, what, body string) answer {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://"+p.host+p.path+what, strings.NewReader(body))
+	s.ok(err)
+	r.Header.Set("Cookie", p.cookie)
+	r.Header.Set("Origin", "http://"+p.host)
+	res, err := http.DefaultClient.Do(r)
+	s.ok(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	s.ok(err)
+	return answer{status: res.StatusCode, header: res.Header, body: string(b), cookies: res.Cookies()}
+}
+
 // upgrade are the headers of a websocket.
 var upgrade = []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}
 

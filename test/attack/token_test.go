@@ -39,7 +39,7 @@ func TestAttack(t *testing.T) {
 }
 
 // shut wants every door of a page closed to a cookie: the page, what it is told,
-// the screen and the end.
+// the screen, the applications, the files and the end.
 func (s *siege) shut(p page, cookie string, statuses ...int) {
 	s.t.Helper()
 	if len(statuses) == 0 {
@@ -47,10 +47,14 @@ func (s *siege) shut(p page, cookie string, statuses ...int) {
 	}
 	own := "http://" + p.host
 	for what, a := range map[string]answer{
-		"page":   s.ask(p.host, "GET "+p.path, "Cookie: "+cookie),
-		"status": s.ask(p.host, "GET "+p.path+"status", "Cookie: "+cookie),
-		"socket": s.socket(p.host, p.path, cookie, own),
-		"end":    s.ask(p.host, "POST "+p.path+"end", "Cookie: "+cookie, "Origin: "+own, "Content-Length: 0"),
+		"page":      s.ask(p.host, "GET "+p.path, "Cookie: "+cookie),
+		"status":    s.ask(p.host, "GET "+p.path+"status", "Cookie: "+cookie),
+		"socket":    s.socket(p.host, p.path, cookie, own),
+		"end":       s.ask(p.host, "POST "+p.path+"end", "Cookie: "+cookie, "Origin: "+own, "Content-Length: 0"),
+		"catalogue": s.ask(p.host, "GET "+p.path+"applications", "Cookie: "+cookie), "files": s.ask(p.host, "GET "+p.path+"files", "Cookie: "+cookie),
+		"application": s.post(page{p.host, p.path, cookie}, "launch", "{}"),
+		"upload":      s.ask(p.host, "PUT "+p.path+"files/put/a?id=a&size=0&offset=0", "Cookie: "+cookie, "Origin: "+own, "Content-Length: 0"),
+		"giving up":   s.ask(p.host, "DELETE "+p.path+"files/put/a?id=a&size=0", "Cookie: "+cookie, "Origin: "+own),
 	} {
 		good := false
 		for _, n := range statuses {

@@ -136,9 +136,51 @@ var origins = []attack{
 		}
 		s.works(p)
 	}},
+	{"an application is started and a file is sent from another site", func(s *siege) {
+		p := s.user("stack", "guided")
+		for _, o := range []string{"", "null", "https://evil.example.com", "http://" + p.host + ".evil.example.com", "http://127.0.0.1:1"} {
+			for _, what := range []string{"POST " + p.path + "launch", "PUT " + p.path + "files/put/a?id=a&size=0&offset=0", "DELETE " + p.path + "files/put/a?id=a&size=0"} {
+				head := []string{what, "Cookie: " + p.cookie, "Content-Length: 0"}
+				if o != "" {
+					head = append(head, "Origin: "+o)
+				}
+				if a := s.ask(p.host, head...); a.status != http.StatusForbidden {
+					s.t.Errorf("%q: %s: %d %s", o, what, a.status, a.body)
+				}
+			}
+		}
+		s.works(p)
+	}},
+	{"a file comes, or leaves, by a path", func(s *siege) {
+		p := s.user("stack", "pathfinder")
+		own := "Origin: http://" + p.host
+		for _, name := range []string{"..%2fpasswd", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "%2fetc%2fpasswd", "..%5cx", "C:%5cx", "a:b", "%2e%2e", "%2ebashrc", "a%00b", "a%0d%0ab", "con", "%e2%80%aegnp.exe", strings.Repeat("a", 300)} {
+			if a := s.ask(p.host, "PUT "+p.path+"files/put/"+name+"?id=a&size=0&offset=0", "Cookie: "+p.cookie, own, "Content-Length: 0"); a.status < 300 {
+				s.t.Errorf("%s came: %d %s", name, a.status, a.body)
+			}
+			if a := s.ask(p.host, "GET "+p.path+"files/get/"+name+"?until=9999999999&mac=AAAA", "Cookie: "+p.cookie); a.status < 300 {
+				s.t.Errorf("%s left: %d", name, a.status)
+			}
+		}
+		for _, id := range []string{"", "..%2fa", "a%2fb", "%00"} {
+			if a := s.ask(p.host, "PUT "+p.path+"files/put/a?size=0&offset=0&id="+id, "Cookie: "+p.cookie, own, "Content-Length: 0"); a.status != http.StatusBadRequest {
+				s.t.Errorf("as %q: %d %s", id, a.status, a.body)
+			}
+		}
+		s.works(p)
+	}},
+	{"a program is started that is not in the catalogue", func(s *siege) {
+		p := s.user("stack", "programmer")
+		for _, body := range []string{`{"name":"/bin/sh"}`, `{"name":""}`, `{"name":"PAINT"}`, `{"name":"paint","path":"/bin/sh"}`, `{"name":["paint"]}`, `[]`, `{`} {
+			if a := s.post(p, "launch", body); a.status != http.StatusBadRequest {
+				s.t.Errorf("%s: %d %s", body, a.status, a.body)
+			}
+		}
+		s.works(p)
+	}},
 	{"a page of another site reads an answer", func(s *siege) {
 		p := s.user("stack", "reader")
-		for _, path := range []string{"", "status", "socket", "../../assets/app.js"} {
+		for _, path := range []string{"", "status", "applications", "files", "socket", "../../assets/app.js"} {
 			for _, verb := range []string{"GET", "OPTIONS"} {
 				at := strings.Replace(p.path+path, p.path+"../../", "/_slipway/stream/", 1)
 				a := s.ask(p.host, verb+" "+at, "Cookie: "+p.cookie, "Origin: https://evil.example.com", "Access-Control-Request-Method: GET")
