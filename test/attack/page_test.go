@@ -34,6 +34,8 @@ func (s *siege) everyPage() map[string]answer {
 		"a websocket that is refused": s.socket(h, user.path, "", "https://evil.example.com"), "a websocket that is none": s.ask(h, "GET "+user.path+"socket", "Cookie: "+user.cookie, "Origin: http://"+h),
 		"an end from elsewhere": s.ask(h, "POST "+user.path+"end", "Content-Length: 0"), "a verb": s.ask(h, "PUT "+user.path, "Content-Length: 0"),
 		"applications": s.ask(h, "GET "+builder.path+"assistant/applications", "Cookie: "+builder.cookie), "applications of another": s.ask(h, "GET "+builder.path+"assistant/applications"),
+		"files": s.own(user, "GET "+user.path+"files", ""), "files of another": s.ask(h, "GET "+user.path+"files"), "no file of a session": s.own(user, "GET "+user.path+"files/get/<script>?until=1&mac=x", ""),
+		"a user's applications": s.own(user, "GET "+user.path+"applications", ""), "no application": s.own(user, "POST "+user.path+"launch", `{"name":"<script>alert(1)</script>"}`),
 		"no icon": s.ask(h, "GET /_slipway/icons/<script>"), "our API without a name": s.ask(h, "GET /_slipway/v1/machines"), "nothing of ours": s.ask(h, "GET /_slipway/<script>alert(1)</script>"),
 		"ours without a slash": s.ask(h, "GET /_slipway"), "health": s.ask(h, "GET /_slipway/healthz"), "readiness": s.ask(h, "GET /_slipway/readyz"), "figures": s.ask(h, "GET /_slipway/metrics"),
 		"a service's errors in XML": s.ask(h, "GET /?Action=<script>alert(1)</script>&Version=2016-11-15"), "a service's root": s.ask(h, "GET /"), "a path of no service": s.ask(h, "GET /<script>alert(1)</script>"),

@@ -177,7 +177,8 @@ type answer struct {
 }
 
 // ask sends one request exactly as it is written, on a connection of its own;
-// head is the request line without the version, and headers.
+// head is the request line without the version, headers, and after an empty line
+// the body.
 func (s *siege) ask(host string, head ...string) answer {
 	s.t.Helper()
 	c, res, err := s.raw(host, head...)
@@ -202,9 +203,13 @@ func (s *siege) raw(host string, head ...string) (net.Conn, *http.Response, erro
 		return nil, nil, err
 	}
 	_ = c.SetDeadline(time.Now().Add(limit)) // a pipe that cannot be bounded would fail at the next line
-	text := head[0] + " HTTP/1.1\r\n"
+	text, body := head[0]+" HTTP/1.1\r\n", ""
 	named := false
-	for _, h := range head[1:] {
+	for i, h := range head[1:] {
+		if h == "" {
+			body = strings.Join(head[i+2:], "")
+			break
+		}
 		text += h + "\r\n"
 		named = named || strings.HasPrefix(h, "Host:")
 	}
@@ -214,7 +219,7 @@ func (s *siege) raw(host string, head ...string) (net.Conn, *http.Response, erro
 	if !strings.Contains(text, "Upgrade:") {
 		text += "Connection: close\r\n"
 	}
-	if _, err := io.WriteString(c, text+"\r\n"); err != nil {
+	if _, err := io.WriteString(c, text+"\r\n"+body); err != nil {
 		return c, nil, err
 	}
 	verb, _, _ := strings.Cut(head[0], " ")

@@ -24,7 +24,7 @@ type attack struct {
 func TestAttack(t *testing.T) {
 	s := lay(t)
 	s.letsIn(s.user("stack", "guest")) // or else everything would be refused
-	for _, list := range [][]attack{tokens, users, origins, handshakes, frames, paths, headers, names} {
+	for _, list := range [][]attack{tokens, users, origins, handshakes, frames, paths, headers, names, files} {
 		for _, a := range list {
 			t.Run(strings.ReplaceAll(a.name, " ", "_"), func(t *testing.T) {
 				own := *s
