@@ -120,6 +120,21 @@ func (s *Store) at(parts ...string) string {
 	return filepath.Join(append([]string{s.dir}, parts...)...)
 }
 
+// Scratch makes a file without a name, which is gone when it is closed. Errors:
+// Unavailable.
+func (s *Store) Scratch() (*os.File, error) {
+	f, err := os.CreateTemp(s.at(tmpDir), "scratch-")
+	if err == nil {
+		if err = os.Remove(f.Name()); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "A file could not be made in the data directory.")
+	}
+	return f, nil
+}
+
 // newTmp makes a directory of its own under tmp.
 func (s *Store) newTmp() (string, error) {
 	p := s.at(tmpDir, fmt.Sprintf("%d-%d", os.Getpid(), s.tmpN.Add(1)))

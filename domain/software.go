@@ -151,8 +151,31 @@ func (i Installer) Succeeded(exit int) bool {
 
 // Installers is what an operator provides. It does not change once it is made.
 type Installers struct {
-	Dir  string // of the files
-	list []Installer
+	Dir string // of the files; "" when they are in a bucket
+	// Bucket has them as objects whose keys begin with Prefix, which ends with a
+	// slash or is empty.
+	Bucket, Prefix string
+	list           []Installer
+}
+
+// Manifest is the name of the file that describes installers, beside them.
+const Manifest = "manifest.json"
+
+// InstallersAt is where installers are, in a directory or at s3://BUCKET/PREFIX;
+// none are known yet.
+func InstallersAt(place string) (*Installers, error) {
+	at, ok := strings.CutPrefix(place, "s3://")
+	if !ok {
+		return &Installers{Dir: place}, nil
+	}
+	bucket, prefix, _ := strings.Cut(at, "/")
+	if bucket == "" || strings.ContainsAny(at, "?#") {
+		return nil, fmt.Errorf("%q is not s3://BUCKET/PREFIX", place)
+	}
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		prefix += "/"
+	}
+	return &Installers{Bucket: bucket, Prefix: prefix}, nil
 }
 
 // Find finds the installer of a software for a system. nil has none.
@@ -172,12 +195,12 @@ func (s *Installers) Has(name string) bool {
 	return s != nil && slices.ContainsFunc(s.list, func(i Installer) bool { return i.Name == name })
 }
 
-// ReadInstallers reads a manifest:
+// ReadInstallers reads the manifest of installers at a place:
 //
 //	{"software": [{"name": "Microsoft_Project_2021_Standard_64Bit", "platform": "windows",
 //	  "file": "project.exe", "sha256": "…", "install": "& $env:SLIPWAY_FILE /quiet; exit $LASTEXITCODE",
 //	  "detect": "…", "uninstall": "…"}]}
-func (c *Catalogue) ReadInstallers(r io.Reader, dir string) (*Installers, error) {
+func (c *Catalogue) ReadInstallers(r io.Reader, place string) (*Installers, error) {
 	var f struct {
 		Software []Installer `json:"software"`
 	}
@@ -186,7 +209,10 @@ func (c *Catalogue) ReadInstallers(r io.Reader, dir string) (*Installers, error)
 	if err := d.Decode(&f); err != nil {
 		return nil, err
 	}
-	out := &Installers{Dir: dir}
+	out, err := InstallersAt(place)
+	if err != nil {
+		return nil, err
+	}
 	for _, i := range f.Software {
 		if err := c.checkInstaller(i); err != nil {
 			return nil, fmt.Errorf("%s: %w", i.Name, err)

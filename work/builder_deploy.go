@@ -2,11 +2,7 @@ package work
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -272,25 +268,4 @@ func lastWords(out string) string {
 		out = "…" + string(r[len(r)-300:])
 	}
 	return out
-}
-
-// sendInstaller brings an installer's file into the guest, if it is what the
-// manifest says.
-func (w *World) sendInstaller(ctx context.Context, r *Run, o *guest.Orders, in domain.Installer, name string) (*undeployed, error) {
-	f, err := os.Open(filepath.Join(w.Installers.Dir, in.File))
-	if errors.Is(err, os.ErrNotExist) {
-		return &undeployed{"INSTALLER_NOT_PROVIDED", "The installer's file " + in.File + " is not in the directory of --software."}, nil
-	} else if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "The installer's file %s could not be read.", in.File)
-	}
-	defer f.Close()
-	h := sha256.New()
-	size, err := io.Copy(h, f)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "The installer's file %s could not be read.", in.File)
-	}
-	if [32]byte(h.Sum(nil)) != in.Sum() {
-		return &undeployed{"INSTALLER_CHANGED", "The installer's file " + in.File + " is not the one whose SHA-256 is in the manifest."}, nil
-	}
-	return nil, o.Put(ctx, name, f, size, in.Sum(), func(done, total int64) { r.Progress(done, total, "sending "+in.Name) })
 }

@@ -14,6 +14,7 @@ import (
 	"slipway/domain"
 	"slipway/store"
 	"slipway/work"
+	"slipway/work/bucket/buckettest"
 	"slipway/work/worktest"
 )
 
@@ -50,6 +51,19 @@ func (r *rig) installers(t testing.TB, change func(in map[string]string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// inBucket moves what installers provides to a bucket.
+func (r *rig) inBucket(t testing.TB) {
+	t.Helper()
+	s3 := buckettest.Start(t)
+	content, err := os.ReadFile(filepath.Join(r.world.Installers.Dir, "setup.exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s3.Set("tools/office/setup.exe", content)
+	r.world.Objects = s3.Client()
+	r.world.Installers.Dir, r.world.Installers.Bucket, r.world.Installers.Prefix = "", "tools", "office/"
 }
 
 // deploys moves a builder that runs to where its software is about to change.
@@ -150,21 +164,26 @@ func TestDeployments(t *testing.T) {
 		"still there afterwards": {func(in map[string]string) { in["detect"] = "true" }, toRemove, "FAILED_TO_UNINSTALL NOT_DETECTED", "says otherwise"},
 		"cannot be removed":      {func(in map[string]string) { in["detect"], in["uninstall"] = "true", "" }, toRemove, "FAILED_TO_UNINSTALL NOT_REMOVABLE", "no command to uninstall"},
 		"for another system":     {func(in map[string]string) { in["platform"] = "windows" }, toInstall, "FAILED_TO_INSTALL INSTALLER_NOT_PROVIDED", "for fake. Its operator adds one to manifest.json"},
-		"no file":                {func(in map[string]string) { in["file"] = "missing.exe" }, toInstall, "FAILED_TO_INSTALL INSTALLER_NOT_PROVIDED", "missing.exe is not in the directory"},
+		"no file":                {func(in map[string]string) { in["file"] = "missing.exe" }, toInstall, "FAILED_TO_INSTALL INSTALLER_NOT_PROVIDED", "missing.exe is not where --software says"},
 		"another file":           {func(in map[string]string) { in["sha256"] = strings.Repeat("00", 32) }, toInstall, "FAILED_TO_INSTALL INSTALLER_CHANGED", "is not the one"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
-			key := r.up("b")
-			r.installers(t, c.change)
-			r.deploys(key, map[string][]domain.Event{project: c.begin})
-			if j := r.ran(key); j.Status != domain.JobDone {
-				t.Fatalf("%s %s", j.Status, j.Private)
-			}
-			if got := r.software(t)[project]; !strings.HasPrefix(got, c.want) || !strings.Contains(got, c.words) || c.want == "" && got != "" {
-				t.Errorf("%q", got)
-			}
-		})
+		for _, bucket := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/bucket %v", name, bucket), func(t *testing.T) {
+				r := newRig(t)
+				key := r.up("b")
+				r.installers(t, c.change)
+				if bucket {
+					r.inBucket(t)
+				}
+				r.deploys(key, map[string][]domain.Event{project: c.begin})
+				if j := r.ran(key); j.Status != domain.JobDone {
+					t.Fatalf("%s %s", j.Status, j.Private)
+				}
+				if got := r.software(t)[project]; !strings.HasPrefix(got, c.want) || !strings.Contains(got, c.words) || c.want == "" && got != "" {
+					t.Errorf("%q", got)
+				}
+			})
+		}
 	}
 }
 

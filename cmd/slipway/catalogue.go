@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"slipway/domain"
 	"slipway/service"
+	"slipway/work"
 )
 
 // instances is the catalogue of instance types with what --instance-types
@@ -28,23 +31,37 @@ func instances(c ServeConfig) (*domain.Catalogue, error) {
 	return out, nil
 }
 
-// installers is the software that --software provides; nil without the flag.
-func installers(c ServeConfig) (*domain.Installers, error) {
+// installers is the software that --software provides, a directory or a bucket
+// of objects; nil without the flag.
+func installers(ctx context.Context, c ServeConfig, objects work.Objects) (*domain.Installers, error) {
 	if c.Software == "" {
 		return nil, nil
 	}
-	path := filepath.Join(c.Software, "manifest.json")
-	f, err := os.Open(path)
+	at, err := domain.InstallersAt(c.Software)
+	if err != nil {
+		return nil, fmt.Errorf("--software: %w", err)
+	}
+	var manifest io.ReadCloser
+	switch {
+	case at.Bucket == "":
+		manifest, err = os.Open(filepath.Join(at.Dir, domain.Manifest))
+	case objects == nil:
+		return nil, &usageError{msg: "--software names a bucket, and --s3-endpoint and --s3-key do not say where it is"}
+	default:
+		manifest, err = objects.Get(ctx, at.Bucket, at.Prefix+domain.Manifest, "", 0)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read --software: %w", err)
 	}
-	defer f.Close()
-	out, err := domain.Instances().ReadInstallers(f, c.Software)
+	defer manifest.Close()
+	out, err := domain.Instances().ReadInstallers(io.LimitReader(manifest, maxManifest), c.Software)
 	if err != nil {
-		return nil, fmt.Errorf("--software: %s: %w", path, err)
+		return nil, fmt.Errorf("--software: %s/%s: %w", strings.TrimSuffix(c.Software, "/"), domain.Manifest, err)
 	}
 	return out, nil
 }
+
+const maxManifest = 1 << 20 // bytes
 
 // updaters are the ways to update guests: the operator's before those that are
 // known.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/work/bucket/buckettest"
 )
 
 // TestInstanceTypes: a file that is not understood keeps the server from
@@ -54,6 +56,34 @@ func TestOperatorsFiles(t *testing.T) {
 		code, _, errs := cli(t, "serve", "--data-dir", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--compute", "fake", c.flag, value)
 		if code != 1 || !strings.Contains(errs, c.want) || !strings.Contains(errs, file) {
 			t.Errorf("%s %q: %d %s", c.flag, c.text, code, errs)
+		}
+	}
+}
+
+// TestSoftwareInABucket: the manifest is read there, and where it is must be known.
+func TestSoftwareInABucket(t *testing.T) {
+	clean(t)
+	s3 := buckettest.Start(t)
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, []byte(s3.Key()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := []string{"--s3-endpoint", s3.URL, "--s3-key", key}
+	s3.Set("tools/office/manifest.json", []byte(`{"software": [{"name": "Paint"}]}`))
+	for place, c := range map[string]struct {
+		flags []string
+		code  int
+		want  string
+	}{
+		"s3://tools/office":  {at, 1, "s3://tools/office/manifest.json: Paint: there is no licence-included software of this name"},
+		"s3://tools/office/": {nil, 2, "--s3-endpoint and --s3-key do not say where it is"},
+		"s3://tools/none":    {at, 1, "does not exist"},
+		"s3:///x":            {at, 1, "is not s3://BUCKET/PREFIX"},
+	} {
+		code, _, errs := cli(t, append([]string{"serve", "--data-dir", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--compute", "fake", "--software", place}, c.flags...)...)
+		if code != c.code || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: %d %s", place, code, errs)
 		}
 	}
 }

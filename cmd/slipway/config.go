@@ -32,7 +32,7 @@ type ServeConfig struct {
 	BootStall      time.Duration // without anything new on the screen before a system runs; 0: by the kind of host
 	ImportRules    string        // "aws" or "open"
 	DevCredentials bool          // any access key is the default account, unverified
-	Software       string        // directory with installers and their manifest; "" for none
+	Software       string        // directory or s3://BUCKET/PREFIX with installers and their manifest; "" for none
 	UpdateCommands string        // JSON file with ways to update guests; "" for none
 	InstanceTypes  string        // JSON file that changes instance types' sizes; "" for the published ones
 	PublicImages   string        // JSON file with public base images; "" leaves the catalogue as it is
@@ -203,7 +203,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.StringVar(&c.PublicImages, "public-images", "", "read the catalogue of public base images from this JSON `file`")
 			c.transferFlags(fs)
 			fs.StringVar(&c.InstanceTypes, "instance-types", "", "make instance types smaller or larger, as this JSON `file` says (docs/INSTANCE-TYPES.md)")
-			fs.StringVar(&c.Software, "software", "", "install licence-included software with what the manifest.json in this `dir`ectory names (docs/SOFTWARE.md)")
+			fs.StringVar(&c.Software, "software", "", "install licence-included software with what the manifest.json in this `place` names: a directory, or s3://BUCKET/PREFIX at --s3-endpoint (docs/SOFTWARE.md)")
 			fs.StringVar(&c.UpdateCommands, "update-commands", "", "try the ways to update guests in this JSON `file` before those that are known (docs/UPDATES.md)")
 			fs.StringVar(&c.TLSCert, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
 			fs.StringVar(&c.TLSKey, "tls-key", "", "the certificate's key, a PEM `file`")

@@ -43,10 +43,6 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 	if err != nil {
 		return nil, err
 	}
-	software, err := installers(c)
-	if err != nil {
-		return nil, err
-	}
 	updates, err := updaters(c)
 	if err != nil {
 		return nil, err
@@ -56,6 +52,10 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
 	objects, err := openObjects(c)
+	if err != nil {
+		return nil, err
+	}
+	software, err := installers(ctx, c, objects)
 	if err != nil {
 		return nil, err
 	}
