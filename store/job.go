@@ -27,8 +27,8 @@ func CancelJob(tx Tx, id, why string) error {
 		why = "canceled"
 	}
 	j.Cancel = why
-	if j.NextRun.After(tx.Now()) && j.Status != domain.JobUndoing {
-		j.NextRun = tx.Now() // it may be waiting for its next try
+	if j.Status != domain.JobUndoing {
+		j.NextRun = time.Time{} // also before those that wait longer, and for its next try no more
 	}
 	return tx.PutJob(j)
 }

@@ -104,7 +104,8 @@ func (e *Engine) limit(workflow string) int {
 	return e.opts.Parallel
 }
 
-// claim starts a goroutine for a job when it has none and a slot is free. That
+// claim starts a goroutine for a job when it has none and a slot is free, or it
+// was cancelled and has only to be undone: nobody waits for others with that. That
 // it is ours is written down with the first record; until then memory is
 // enough, since one process owns the store. e.mu is held.
 func (e *Engine) claim(j *domain.Job) {
@@ -117,7 +118,7 @@ func (e *Engine) claim(j *domain.Job) {
 			n++
 		}
 	}
-	if n >= e.limit(j.Workflow) {
+	if n >= e.limit(j.Workflow) && !e.turns(j) {
 		return
 	}
 	delete(e.wakes, j.ID)
@@ -126,6 +127,12 @@ func (e *Engine) claim(j *domain.Job) {
 		defer e.release(j.ID)
 		e.work(j.ID)
 	})
+}
+
+// turns tells whether a job does nothing more but to undo what it did.
+func (e *Engine) turns(j *domain.Job) bool {
+	w, ok := e.flows[j.Workflow][j.Version]
+	return ok && j.Cancel != "" && (j.Status == domain.JobUndoing || !e.beyondReturn(w, j))
 }
 
 func (e *Engine) release(id string) {

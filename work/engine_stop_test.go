@@ -110,6 +110,40 @@ func TestCancelWhileQueued(t *testing.T) {
 	}
 }
 
+// TestCancelWhileWaitingForASlot: what has only to be undone waits for nobody,
+// also behind more jobs than are looked at.
+func TestCancelWhileWaitingForASlot(t *testing.T) {
+	b := newBench(t)
+	began, gate := make(chan string, 20), make(chan struct{})
+	b.start(t, work.Options{Parallel: 1, Workflows: []work.Workflow{one("w", func(_ context.Context, r *work.Run, _ *toy) error {
+		began <- r.Job().ID
+		<-gate
+		return nil
+	}, nothing)}})
+	first := b.plant(t, "w", toy{})
+	if id := <-began; id != first {
+		t.Fatalf("%s began", id)
+	}
+	var ids []string
+	for range 10 {
+		ids = append(ids, b.plant(t, "w", toy{}))
+	}
+	last := ids[len(ids)-1]
+	b.cancel(t, last)
+	if j := b.wait(t, last); j.Status != domain.JobCanceled {
+		t.Errorf("job: %+v", j)
+	}
+	if len(began) != 0 {
+		t.Errorf("%s began beside the first", <-began)
+	}
+	close(gate)
+	for _, id := range append(ids[:len(ids)-1], first) {
+		if j := b.wait(t, id); j.Status != domain.JobDone {
+			t.Errorf("job: %+v", j)
+		}
+	}
+}
+
 func TestCancelWhileAStepRuns(t *testing.T) {
 	b := newBench(t)
 	id := b.plant(t, "w", toy{})
