@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,7 @@ const (
 const (
 	maxMessage = 1<<20 + 64<<10 // bytes of a websocket's message: a clipboard and some more
 	maxNote    = 4 << 10        // bytes of a text message
+	usual      = 64 << 10       // bytes of a message that are kept room for
 	hello      = 10 * time.Second
 	guestStall = 30 * time.Second // a display that takes nothing for so long is lost
 )
@@ -63,6 +65,12 @@ type viewer struct {
 	out    atomic.Int64 // bytes to the viewer
 	inputs atomic.Int64
 	stirs  atomic.Int64 // what the user did on the page itself
+
+	// Since when a write waits for the viewer, and for the display: how long after
+	// begun, 0 for neither. A look at them now and then is cheaper than a timer for
+	// every piece.
+	begun           time.Time
+	sending, giving atomic.Int64
 
 	session domain.Key // whose connection this is, as link
 	link    string     // "" when there is no session
@@ -93,7 +101,8 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault.Public(err), statusOf(err))
 		return
 	}
-	v := &viewer{s: s, page: id, token: token, by: service.CameThrough(r.Context()), ends: make(chan ending, 1), wishes: make(chan size, 1), rules: rulesOf(scr)}
+	v := &viewer{s: s, page: id, token: token, by: service.CameThrough(r.Context()), ends: make(chan ending, 1), wishes: make(chan size, 1), rules: rulesOf(scr),
+		begun: time.Now()}
 	if err := s.enter(v); err != nil {
 		s.figures.refused("limit")
 		http.Error(w, fault.Public(err), statusOf(err))
@@ -161,8 +170,10 @@ func (s *Server) run(v *viewer, scr *service.Screen) {
 // looked at and whether the viewer is still there.
 func (v *viewer) watch(scr *service.Screen) ending {
 	look, ping := time.NewTicker(v.s.c.Look), time.NewTicker(v.s.c.Ping)
+	stalls := time.NewTicker(min(v.s.c.Slow, guestStall) / 4)
 	defer look.Stop()
 	defer ping.Stop()
+	defer stalls.Stop()
 	v.tell(note{Hello: &hail{Title: scr.Title, Until: scr.Until, Now: v.s.c.Now(), Input: v.rules.Input, CopyIn: v.rules.CopyIn, CopyOut: v.rules.CopyOut,
 		Upload: scr.Upload && v.s.c.Guests != nil, Download: scr.Download && v.s.c.Guests != nil, Redirect: elsewhere(scr.Redirect), Feedback: elsewhere(scr.Feedback)}})
 	for {
@@ -171,6 +182,10 @@ func (v *viewer) watch(scr *service.Screen) ending {
 			return e
 		case <-look.C:
 			if e, over := v.over(); over {
+				return e
+			}
+		case <-stalls.C:
+			if e, over := v.stalled(); over {
 				return e
 			}
 		case <-ping.C:
@@ -183,6 +198,27 @@ func (v *viewer) watch(scr *service.Screen) ending {
 			}()
 		}
 	}
+}
+
+// waits notes that a write begins; what it returns notes its end.
+func (v *viewer) waits(since *atomic.Int64) (end func()) {
+	since.Store(max(int64(time.Since(v.begun)), 1))
+	return func() { since.Store(0) }
+}
+
+// stalled tells whether either side has taken nothing for too long.
+func (v *viewer) stalled() (ending, bool) {
+	longer := func(since *atomic.Int64, most time.Duration) bool {
+		at := since.Load()
+		return at > 0 && time.Since(v.begun)-time.Duration(at) > most
+	}
+	switch {
+	case longer(&v.sending, v.s.c.Slow):
+		return ending{code: tooSlow, text: "The connection is too slow.", why: "slow"}, true
+	case longer(&v.giving, guestStall):
+		return ending{code: lostScreen, text: "The screen does not answer.", why: "guest"}, true
+	}
+	return ending{}, false
 }
 
 // over asks whether the screen may not be looked at any more.
@@ -229,11 +265,20 @@ func (v *viewer) fromViewer() ending {
 	v.up.Rules = v.rules
 	var out []byte
 	var asked int64
+	var message bytes.Buffer
 	for {
-		kind, p, err := v.ws.Read(context.Background())
+		if message.Cap() > usual {
+			message = bytes.Buffer{} // nobody copies a megabyte often
+		}
+		message.Reset()
+		kind, r, err := v.ws.Reader(context.Background())
+		if err == nil {
+			_, err = message.ReadFrom(r)
+		}
 		if err != nil {
 			return leftBy(err)
 		}
+		p := message.Bytes()
 		v.in.Add(int64(len(p)))
 		if kind == websocket.MessageText {
 			if e, bad := v.note(p); bad {
@@ -252,11 +297,11 @@ func (v *viewer) fromViewer() ending {
 		if len(out) == 0 {
 			continue
 		}
-		if err := v.guest.SetWriteDeadline(time.Now().Add(guestStall)); err == nil {
-			_, err = v.guest.Write(out)
-			if err != nil {
-				return ending{code: lostScreen, text: "The screen does not answer.", why: "guest", err: err}
-			}
+		done := v.waits(&v.giving)
+		_, err = v.guest.Write(out)
+		done()
+		if err != nil {
+			return ending{code: lostScreen, text: "The screen does not answer.", why: "guest", err: err}
 		}
 	}
 }
@@ -279,7 +324,10 @@ func (v *viewer) fromGuest() ending {
 	var lost error
 	down := &filter.Guest{Rules: v.rules, In: v.guest}
 	down.Out = writerFunc(func(p []byte) (int, error) {
-		if lost = v.send(websocket.MessageBinary, p); lost != nil {
+		done := v.waits(&v.sending)
+		lost = v.ws.Write(context.Background(), websocket.MessageBinary, p)
+		done()
+		if lost != nil {
 			return 0, lost
 		}
 		v.out.Add(int64(len(p)))
@@ -340,26 +388,21 @@ func (v *viewer) note(p []byte) (ending, bool) {
 	return ending{}, false
 }
 
-// tell sends a message beside the screen.
+// tell sends a message beside the screen. A viewer that does not take it in time
+// is ended, which also ends the sending; the context is for the one who would
+// have to end it, when it is he who tells.
 func (v *viewer) tell(n note) {
 	b, err := json.Marshal(n)
 	if err != nil {
 		return // numbers, texts and times
 	}
-	_ = v.send(websocket.MessageText, b) // when it is gone, whoever reads from it notices
-}
-
-// send sends one message. A viewer that does not take it in time is ended, which
-// also ends the sending; the context is for the one who would have to end it,
-// when it is he who sends.
-func (v *viewer) send(kind websocket.MessageType, p []byte) error {
 	late := time.AfterFunc(v.s.c.Slow, func() {
 		v.end(ending{code: tooSlow, text: "The connection is too slow.", why: "slow"})
 	})
 	defer late.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*v.s.c.Slow)
 	defer cancel()
-	return v.ws.Write(ctx, kind, p)
+	_ = v.ws.Write(ctx, websocket.MessageText, b) // when it is gone, whoever reads from it notices
 }
 
 // reason cuts a sentence to what fits into a close frame.
