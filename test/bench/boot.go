@@ -49,7 +49,7 @@ func (b *bench) boots() error {
 		if agent == 0 {
 			return errors.New("the guest's agent was not seen")
 		}
-		hand, err := b.byHand(<-lines)
+		hand, err := b.byHand(<-lines, 0, 20*time.Millisecond, func(h *hand) bool { return ping(h.path("a")) })
 		if err != nil {
 			return fmt.Errorf("by hand: %w", err)
 		}
@@ -105,11 +105,14 @@ type hand struct {
 	dir   string
 	procs []*exec.Cmd
 	ports []net.PacketConn
+	// handed: the firmware has handed over to a kernel.
+	handed bool
 }
 
-// byHand runs the same command lines on files of its own and measures until
-// the guest's agent answers.
-func (b *bench) byHand(lines [][]string) (time.Duration, error) {
+// byHand runs the same command lines on files of its own, a layer of so many
+// bytes over the guest's disk (0: a new disk of its size), and measures until the
+// guest is up.
+func (b *bench) byHand(lines [][]string, layer int64, every time.Duration, up func(*hand) bool) (time.Duration, error) {
 	if len(lines) != 2 {
 		return 0, errors.New("the machine's command lines were not seen")
 	}
@@ -119,12 +122,15 @@ func (b *bench) byHand(lines [][]string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := h.disk(b.guest, layer); err != nil {
+		return 0, err
+	}
 	begun := time.Now()
 	if err := h.run(tpm); err != nil {
 		return 0, err
 	}
 	err = rig.Poll(b.ctx, 10*time.Second, time.Millisecond, func() (bool, error) {
-		_, err := os.Lstat(filepath.Join(h.dir, "t"))
+		_, err := os.Lstat(h.path("t"))
 		return err == nil, nil
 	})
 	if err != nil {
@@ -133,26 +139,36 @@ func (b *bench) byHand(lines [][]string) (time.Duration, error) {
 	if err := h.run(qemu); err != nil {
 		return 0, err
 	}
-	err = rig.Poll(b.ctx, 90*time.Second, 20*time.Millisecond, func() (bool, error) {
-		return ping(filepath.Join(h.dir, "a")), nil
-	})
-	if err != nil {
-		said, _ := os.ReadFile(filepath.Join(h.dir, "out-"+filepath.Base(qemu[0])))
-		return 0, fmt.Errorf("the guest's agent did not answer: %w; QEMU: %s", err, said)
+	if err := rig.Poll(b.ctx, 90*time.Second, every, func() (bool, error) { return up(h), nil }); err != nil {
+		said, _ := os.ReadFile(h.path("out-" + filepath.Base(qemu[0])))
+		return 0, fmt.Errorf("the guest did not come up: %w; QEMU: %s", err, said)
 	}
 	return time.Since(begun), nil
 }
 
+func (h *hand) path(name string) string { return filepath.Join(h.dir, name) }
+
+// disk makes what the guest writes into.
+func (h *hand) disk(guest string, bytes int64) error {
+	if bytes == 0 {
+		st, err := os.Stat(guest)
+		if err != nil {
+			return err
+		}
+		bytes = st.Size()
+	}
+	if out, err := exec.Command("qemu-img", "create", "-f", "qcow2", h.path("disk.qcow2"), fmt.Sprint(bytes)).CombinedOutput(); err != nil {
+		return fmt.Errorf("qemu-img: %w: %s", err, out)
+	}
+	return nil
+}
+
 // prepare makes the files that the machine finds, as the driver does.
 func (h *hand) prepare(b *bench, tpm, qemu []string) (ours, theirs []string, err error) {
-	if err := os.MkdirAll(filepath.Join(h.dir, "tpm"), 0o700); err != nil {
-		return nil, nil, err
-	}
-	runs := filepath.Join(b.srv.DataDir, "run") + "/"
-	overlays := filepath.Join(b.srv.DataDir, "disks", "overlays") + "/"
+	roots := []string{filepath.Join(b.srv.DataDir, "run") + "/", filepath.Join(b.srv.DataDir, "disks", "overlays") + "/", filepath.Join(b.srv.DataDir, "builders") + "/"}
 	move := func(args []string) (out []string) {
 		for _, a := range args {
-			for _, root := range []string{runs, overlays} {
+			for _, root := range roots {
 				if at := strings.Index(a, root); at >= 0 {
 					id, _, _ := strings.Cut(a[at+len(root):], "/")
 					a = strings.ReplaceAll(a, root+id, h.dir)
@@ -163,31 +179,33 @@ func (h *hand) prepare(b *bench, tpm, qemu []string) (ours, theirs []string, err
 		return out
 	}
 	ours, theirs = move(tpm), move(qemu)
-	size := ""
-	if st, err := os.Stat(b.guest); err == nil {
-		size = fmt.Sprint(st.Size())
+	for _, a := range ours {
+		if state, ok := strings.CutPrefix(a, "mode=0600,dir="); ok {
+			if err := os.MkdirAll(state, 0o700); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
-	if out, err := exec.Command("qemu-img", "create", "-f", "qcow2", filepath.Join(h.dir, "disk.qcow2"), size).CombinedOutput(); err != nil {
-		return nil, nil, fmt.Errorf("qemu-img: %w: %s", err, out)
-	}
+	var code, kept string
 	for _, a := range theirs {
-		code, ok := strings.CutPrefix(a, "if=pflash,unit=0,format=raw,readonly=on,file=")
-		if !ok {
-			continue
-		}
-		vars, err := os.ReadFile(strings.ReplaceAll(code, "CODE", "VARS"))
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := os.WriteFile(filepath.Join(h.dir, "vars.fd"), vars, 0o600); err != nil {
-			return nil, nil, err
+		if f, ok := strings.CutPrefix(a, "if=pflash,unit=0,format=raw,readonly=on,file="); ok {
+			code = f
+		} else if f, ok := strings.CutPrefix(a, "if=pflash,unit=1,format=raw,file="); ok {
+			kept = f
 		}
 	}
-	if err := os.WriteFile(filepath.Join(h.dir, "commands"), []byte(`{"execute":"qmp_capabilities"}`+"\n"), 0o600); err != nil {
+	vars, err := os.ReadFile(strings.ReplaceAll(code, "CODE", "VARS"))
+	if err == nil {
+		err = os.WriteFile(kept, vars, 0o600)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.WriteFile(h.path("commands"), []byte(`{"execute":"qmp_capabilities"}`+"\n"), 0o600); err != nil {
 		return nil, nil, err
 	}
 	// Somebody takes the guest's frames, as the driver does.
-	sink, err := net.ListenPacket("unixgram", filepath.Join(h.dir, "n"))
+	sink, err := net.ListenPacket("unixgram", h.path("n"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,12 +222,12 @@ func (h *hand) prepare(b *bench, tpm, qemu []string) (ours, theirs []string, err
 
 func (h *hand) run(args []string) error {
 	cmd := exec.Command(args[0], args[1:]...)
-	in, err := os.Open(filepath.Join(h.dir, "commands"))
+	in, err := os.Open(h.path("commands"))
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.Create(filepath.Join(h.dir, "out-"+filepath.Base(args[0])))
+	out, err := os.Create(h.path("out-" + filepath.Base(args[0])))
 	if err != nil {
 		return err
 	}

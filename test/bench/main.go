@@ -1,7 +1,7 @@
 // Command bench measures, in one run on one disk of this machine, what Slipway
 // adds to what the machine needs anyway, and prints it as a table with goals:
 //
-//	make bench           go run ./test/bench [--only memory,import,push,boot,screen,start,reads]
+//	make bench           go run ./test/bench [--only memory,import,push,boot,builder,screen,start,reads]
 //
 // Everything is a ratio or a time of this run; caches are neither dropped nor
 // warmed beyond what the order of the measurements does to both sides. A goal
@@ -54,7 +54,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	only := flag.String("only", "", "measure only these: memory, import, inspect, push, seal, convert, merge, boot, screen, start, reads")
+	only := flag.String("only", "", "measure only these: memory, import, inspect, push, seal, convert, merge, boot, builder, screen, start, reads")
 	rounds := flag.Int("rounds", 3, "how often to measure each; the median counts")
 	guest := flag.String("disk", os.Getenv("SLIPWAY_GUEST_DISK"), "a raw disk that boots; made when empty")
 	in := flag.String("dir", os.TempDir(), "where to work: the disk that is measured")
@@ -85,10 +85,15 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	if b.srv, err = rig.Launch(ctx, rig.Options{Bin: b.bin, DataDir: filepath.Join(dir, "data"),
-		Args: append([]string{"--import-rules", "open"}, b.serve...)}); err != nil {
+		Args: append([]string{"--import-rules", "open"}, b.serve...), Apart: true}); err != nil {
 		return err
 	}
-	defer func() { b.srv.Kill() }()
+	defer func() {
+		b.srv.Kill()
+		for _, p := range rig.Processes(dir) { // machines outlive their server
+			_ = syscall.Kill(p.Pid, syscall.SIGKILL) // it may have ended by itself
+		}
+	}()
 	b.c = clients.New(b.srv.Client)
 	if b.role, err = b.c.MakeRole(ctx, "bench"); err != nil {
 		return err
@@ -98,12 +103,14 @@ func run(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name string
 		f    func() error
-	}{{"memory", b.idle}, {"import", b.imports}, {"inspect", b.inspections}, {"push", b.transfers}, {"seal", b.seals}, {"convert", b.conversions}, {"merge", b.merges}, {"boot", b.boots}, {"screen", b.screens}, {"start", b.starts}, {"reads", b.reads}} {
+	}{{"memory", b.idle}, {"import", b.imports}, {"inspect", b.inspections}, {"push", b.transfers}, {"seal", b.seals}, {"convert", b.conversions}, {"merge", b.merges}, {"boot", b.boots}, {"builder", b.runnings}, {"screen", b.screens}, {"start", b.starts}, {"reads", b.reads}} {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), part.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", part.name)
-		if err := part.f(); err != nil {
+		if err := part.f(); ctx.Err() != nil {
+			return fmt.Errorf("%s: it was told to end", part.name)
+		} else if err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}

@@ -41,7 +41,7 @@ func (b *bench) clones(s *disk.Store) error {
 			}
 		}
 		m := median(took)
-		b.table.add(fmt.Sprintf("of %d GiB", gib), tenths(m), "< 50 ms", m < cloneGoal)
+		b.table.add(fmt.Sprintf("of %d GiB", gib), finely(m), "< 50 ms", m < cloneGoal)
 	}
 	return nil
 }

@@ -9,9 +9,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,27 +16,25 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
-	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
-	"github.com/coder/websocket"
 
 	"slipway/test/rig"
 )
 
 const (
 	screenGoal = 1.1
-	presses    = 100 // keys that are measured each way
+	presses    = 200 // keys that are measured each way
 	watchers   = 20
 	watchTime  = 5 * time.Second
 )
 
 // screens measures what the gateway adds between a key and the pixels it
 // changes, on the console of a real guest, and what people who look cost.
-func (b *bench) screens() error {
+func (b *bench) screens() (err error) {
 	display, address, err := b.console()
 	if err != nil {
 		return err
 	}
-	defer b.unbuild()
+	defer func() { err = errors.Join(err, b.unbuild("screen")) }()
 	direct, err := dialDisplay(b.ctx, display)
 	if err != nil {
 		return err
@@ -60,6 +55,9 @@ func (b *bench) screens() error {
 		to *[]time.Duration
 	}{{direct, &hand}, {page, &gateway}}
 	for range presses {
+		if b.ctx.Err() != nil {
+			return b.ctx.Err()
+		}
 		// QEMU looks for changes less and less often while there are none: in
 		// strict turns, each way would meet it always at the same pace.
 		rand.Shuffle(len(ways), func(i, j int) { ways[i], ways[j] = ways[j], ways[i] })
@@ -73,13 +71,13 @@ func (b *bench) screens() error {
 	}
 	d, g := median(hand), median(gateway)
 	b.table.head("From a key to the pixels it changes on a guest's console; median (mean) of %d each, in turns", presses)
-	b.table.add("QEMU's own display", tenths(d)+" ("+tenths(mean(hand))+")", "", true)
-	b.table.add("through the gateway", tenths(g)+" ("+tenths(mean(gateway))+")", "", true)
+	b.table.add("QEMU's own display", finely(d)+" ("+finely(mean(hand))+")", "", true)
+	b.table.add("through the gateway", finely(g)+" ("+finely(mean(gateway))+")", "", true)
 	b.table.add("  against the display", times(ratio(g, d)), "≤ 1.10 ×", ratio(g, d) <= screenGoal)
 	return b.watched(address, direct)
 }
 
-func tenths(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
+func finely(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1000) }
 
 func mean(xs []time.Duration) (sum time.Duration) {
 	for _, x := range xs {
@@ -156,20 +154,10 @@ func (b *bench) console() (display, address string, err error) {
 	if _, err := b.importOnce("screen", ami, false); err != nil {
 		return "", "", err
 	}
-	name := aws.String("screen")
-	if _, err = b.c.AppStream.CreateImageBuilder(b.ctx, &appstream.CreateImageBuilderInput{
-		Name: name, ImageName: name, InstanceType: aws.String("GeneralPurpose.m7i.large"),
-	}); err != nil {
+	if _, err := b.buildOnce("screen"); err != nil {
 		return "", "", err
 	}
-	err = rig.Poll(b.ctx, 5*time.Minute, time.Second, func() (bool, error) {
-		out, err := b.c.AppStream.DescribeImageBuilders(b.ctx, &appstream.DescribeImageBuildersInput{Names: []string{"screen"}})
-		return err == nil && out.ImageBuilders[0].State == types.ImageBuilderStateRunning, err
-	})
-	if err != nil {
-		return "", "", err
-	}
-	out, err := b.c.AppStream.CreateImageBuilderStreamingURL(b.ctx, &appstream.CreateImageBuilderStreamingURLInput{Name: name})
+	out, err := b.c.AppStream.CreateImageBuilderStreamingURL(b.ctx, &appstream.CreateImageBuilderStreamingURLInput{Name: aws.String("screen")})
 	if err != nil {
 		return "", "", err
 	}
@@ -178,18 +166,6 @@ func (b *bench) console() (display, address string, err error) {
 		return "", "", fmt.Errorf("the display's socket: %v, %w", found, err)
 	}
 	return found[0], *out.StreamingURL, nil
-}
-
-// unbuild removes the builder and waits until its machine is gone.
-func (b *bench) unbuild() {
-	name := aws.String("screen")
-	if _, err := b.c.AppStream.DeleteImageBuilder(b.ctx, &appstream.DeleteImageBuilderInput{Name: name}); err != nil {
-		return // the server ends with the bench, and the rig looks after machines
-	}
-	_ = rig.Poll(b.ctx, time.Minute, 100*time.Millisecond, func() (bool, error) {
-		_, err := b.c.AppStream.DescribeImageBuilders(b.ctx, &appstream.DescribeImageBuildersInput{Names: []string{"screen"}})
-		return err != nil, nil
-	})
 }
 
 // eye is a viewer that knows raw pictures only.
@@ -209,63 +185,6 @@ func dialDisplay(ctx context.Context, socket string) (*eye, error) {
 	}
 	return open(c)
 }
-
-// dialPage opens an address as a browser does, and its websocket.
-func (b *bench) dialPage(address string) (*eye, error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return nil, err
-	}
-	client := &http.Client{Jar: jar}
-	res, err := client.Get(address)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK || len(res.Cookies()) != 1 {
-		return nil, fmt.Errorf("the page: %s (make web bundles it)", res.Status)
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, err
-	}
-	origin := u.Scheme + "://" + u.Host
-	c, _, err := websocket.Dial(b.ctx, strings.Replace(origin, "http", "ws", 1)+res.Cookies()[0].Path+"socket",
-		&websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}, HTTPClient: client})
-	if err != nil {
-		return nil, err
-	}
-	c.SetReadLimit(-1)
-	return open(&socket{ctx: b.ctx, c: c})
-}
-
-// socket is the screen's part of a page's websocket.
-type socket struct {
-	ctx  context.Context
-	c    *websocket.Conn
-	rest []byte
-}
-
-func (s *socket) Read(p []byte) (int, error) {
-	for len(s.rest) == 0 {
-		kind, b, err := s.c.Read(s.ctx)
-		if err != nil {
-			return 0, err
-		}
-		if kind == websocket.MessageBinary {
-			s.rest = b
-		}
-	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
-}
-
-func (s *socket) Write(p []byte) (int, error) {
-	return len(p), s.c.Write(s.ctx, websocket.MessageBinary, p)
-}
-
-func (s *socket) Close() error { return s.c.CloseNow() }
 
 // open shakes hands and sees the whole screen once.
 func open(c io.ReadWriteCloser) (*eye, error) {
