@@ -17,6 +17,7 @@ import (
 	"slipway/api/admin/adminapi"
 	"slipway/domain"
 	"slipway/test/rig"
+	"slipway/test/rig/clients"
 )
 
 // change ends sessions, kills machines and makes fleets larger, so many a second,
@@ -220,24 +221,28 @@ func (s *storm) whole(fleet string, size int, without string) error {
 	})
 }
 
-// stream looks at some sessions at once, and measures the time from the request
+// stream looks at some sessions, all at once in the end, and measures the time from the request
 // for the websocket to the whole picture.
 func (m *measuring) stream(p *point) error {
 	m.mu.Lock()
 	some := slices.Clone(m.sessions[:min(m.sockets, len(m.sessions))])
 	m.mu.Unlock()
 	var seen times
-	err := m.each(len(some), func(i int) error {
+	open := make([]*clients.Connection, len(some))
+	err := m.each(len(some), func(i int) (err error) {
 		begun := time.Now()
-		c, err := some[i].page.Connect(m.ctx)
-		if err != nil {
+		if open[i], err = some[i].page.Connect(m.ctx); err != nil {
 			return err
 		}
-		_, err = c.Picture(m.ctx)
+		_, err = open[i].Picture(m.ctx)
 		seen.add(time.Since(begun))
-		c.Leave()
 		return err
 	})
+	for _, c := range open {
+		if c != nil {
+			c.Leave()
+		}
+	}
 	for _, v := range some {
 		p.watched = append(p.watched, v.user)
 	}

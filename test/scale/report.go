@@ -98,7 +98,7 @@ func report(points []point) string {
 	if len(points) > 1 {
 		fmt.Fprintf(&b, "\nThe last column compares %d instances with %d: flat is from 1/%g to %g times.\n%s\n", last.instances, first.instances, flatMost, flatMost, verdict(first, last))
 	}
-	fmt.Fprintf(&b, "Sessions are rows with an instance each; %d of them were looked at over websockets at once, %d at a time.\n", last.sockets, together)
+	fmt.Fprintf(&b, "Sessions are rows with an instance each; %d of them were looked at over websockets at the same time.\n", last.sockets)
 	return b.String()
 }
 
