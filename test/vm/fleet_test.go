@@ -3,6 +3,8 @@ package vm
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +50,7 @@ func TestTwoUsers(t *testing.T) {
 	u.do("ann", "open", args{"address": h.address("ann")})
 	h.sameAs(s)
 	u.do("ann", "shoot", args{"path": picture("user-ann-back")})
+	h.handedOver(2) // coming back does not count
 	keys := h.strangers(s)
 	u.do("bob", "press", args{"key": "Shift"}) // idle from here
 
@@ -209,6 +212,28 @@ func (h *house) seeThemselves(u *users, s map[string]types.Session) {
 		h.serial(x, "I am "+user+" on "+*x.InstanceId+" at "+name)
 		u.do(user, "shoot", args{"path": picture("user-" + user)})
 	}
+}
+
+// handedOver wants so many sessions to have been seen by their users, and says how
+// long that took.
+func (h *house) handedOver(sessions int) {
+	h.t.Helper()
+	r, err := http.Get(h.Endpoint + "/_slipway/metrics")
+	h.ok(err)
+	defer r.Body.Close()
+	all, err := io.ReadAll(r.Body)
+	h.ok(err)
+	const name = "slipway_time_to_stream_seconds_"
+	var sum float64
+	n := -1
+	for line := range strings.Lines(string(all)) {
+		_, _ = fmt.Sscanf(line, name+"sum %g", &sum) // other lines say other things
+		_, _ = fmt.Sscanf(line, name+"count %d", &n)
+	}
+	if n != sessions {
+		h.t.Errorf("%d sessions were seen by their users, not %d", n, sessions)
+	}
+	h.t.Logf("from the opening of an address to the first of a picture: %.2f s in the mean of %d", sum/float64(max(n, 1)), n)
 }
 
 // strangers holds each guest against the other: neither is told what the other
