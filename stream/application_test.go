@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
@@ -205,6 +207,16 @@ func TestLaunchingIsDoingSomething(t *testing.T) {
 	d, _, _ := handed(t)
 	d.viewer()
 	d.ask("POST", "launch", page, d.http.URL, strings.NewReader(`{"name":"calc"}`))
+	d.until("its activity is told", func() bool { return d.heard("active s") })
+}
+
+// TestBeingAtThePageIsDoingSomething, also without the screen.
+func TestBeingAtThePageIsDoingSomething(t *testing.T) {
+	d, _, _ := handed(t)
+	c := d.viewer()
+	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"here":true}`)); err != nil {
+		t.Fatal(err)
+	}
 	d.until("its activity is told", func() bool { return d.heard("active s") })
 }
 

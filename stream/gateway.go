@@ -358,6 +358,8 @@ type note struct {
 	Pong  int64 `json:"pong,omitempty"`
 	Hello *hail `json:"hello,omitempty"`
 	Idle  *idle `json:"idle,omitempty"`
+	// Here: from the page; its user does something on the page itself.
+	Here bool `json:"here,omitempty"`
 }
 
 // hail is what a page is told when it is connected.
@@ -384,6 +386,9 @@ func (v *viewer) note(p []byte) (ending, bool) {
 	}
 	if n.Ping != 0 {
 		v.tell(note{Pong: n.Ping})
+	}
+	if n.Here {
+		v.stirs.Add(1)
 	}
 	return ending{}, false
 }

@@ -27,6 +27,8 @@ After=local-fs.target
 ExecStart=` + toolPath + ` serve
 Restart=always
 RestartSec=5
+# What it has started for users is theirs, and goes on without it.
+KillMode=process
 
 [Install]
 WantedBy=multi-user.target

@@ -44,6 +44,12 @@ test('in APP view an application is chosen first, and then others', async () => 
   assert.equal(await shown(page), true, 'there is nothing to go back to');
   await shoot(page, 'catalogue');
 
+  await page.click('#b-end');
+  await page.click('#end-leave');
+  await page.click('#veil-again');
+  await connected(page);
+  assert.equal(await shown(page), true, 'who comes back before anything was started still chooses');
+
   await page.fill('#cat-find', 'PLAN');
   assert.equal(await page.locator('.tile:visible').count(), 1);
   assert.equal(await page.locator('#cat-said').innerText(), '1 of 9 applications');

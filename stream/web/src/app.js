@@ -108,7 +108,7 @@ link.addEventListener("clipboard", (e) => clip.received(e.detail));
 link.addEventListener("idle", (e) => {
   if (e.detail.soon) announce("You did nothing for a while: move the pointer or press a key, or you are disconnected within a minute.");
 });
-link.addEventListener("release", () => $("tools").querySelector("button:not([hidden])").focus());
+link.addEventListener("release", () => (document.querySelector("#b-apps:not([hidden])") ?? $("b-keys")).focus());
 
 for (const c of combos) {
   const b = document.createElement("button");

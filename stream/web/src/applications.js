@@ -1,10 +1,11 @@
 // Applications is the catalogue of a session: what can be started, with pictures.
 // In APP view it is what a user sees first; in DESKTOP view a panel of the toolbar.
 const HUES = 6; // of tiles without a picture, see style.css
+const RETRY = 4000; // ms, until a catalogue that could not be had is asked for again
 const SEARCH_FROM = 9; // applications
 
 export class Applications {
-  #$; #page; #link; #announce; #app; #wish; #list = null; #launched; #connected = false; #queued = null; #busy = null; #key;
+  #$; #page; #link; #announce; #app; #wish; #list = null; #launched; #connected = false; #queued = null; #busy = null; #over = false; #key;
 
   // about: { view, wish, launched } of the page.
   constructor($, page, link, announce, about) {
@@ -39,6 +40,7 @@ export class Applications {
   }
 
   async #load() {
+    if (this.#over) return;
     try {
       const r = await fetch(`${this.#page}applications`, { cache: "no-store" });
       const out = await r.json();
@@ -46,6 +48,7 @@ export class Applications {
       this.#list = out.applications;
     } catch (e) {
       this.#say(e.message || "The applications cannot be listed now.", true);
+      setTimeout(() => this.#load(), RETRY);
       return;
     }
     // An image without a catalogue has its screen only.
@@ -181,8 +184,13 @@ export class Applications {
   state(state) {
     this.#connected = state === "connected";
     if (this.#connected && this.#queued) this.#start(this.#queued);
-    if (state === "ended" && this.open) this.close();
-    else if (this.#connected && this.#list === null) this.#load();
+    const was = this.#over;
+    this.#over = state === "ended";
+    if (this.#over) this.close();
+    else if (was) {
+      if (this.#app && !this.#wish && this.#launched.size === 0) this.show();
+      if (this.#list === null) this.#load();
+    }
   }
 
   // waiting is what to say while the wished application has not been started.

@@ -10,11 +10,12 @@ const PING_LOST = 12000;
 const BACK_OFF = [300, 700, 1500, 3000, 6000, 10000];
 const ASK_EVERY = 4000; // while there is no screen
 const WAIT_EVERY = 1000; // while there will be one soon
+const HERE_EVERY = 10000; // at most: what the user does beside the screen
 
 export class Link extends EventTarget {
   #target; #page; #rfb = null; #socket = null;
   #tries = 0; #timer = 0; #pings = 0; #pongAt = 0; #sent = new Map();
-  #fit = true; #down = new Set(); #left = false; #run = 0; #prepared;
+  #here = 0; #fit = true; #down = new Set(); #left = false; #run = 0; #prepared;
 
   // prepared: there is a screen, as far as is known.
   constructor(target, page, prepared) {
@@ -26,6 +27,9 @@ export class Link extends EventTarget {
     addEventListener("keydown", (e) => this.#chord(e), true);
     addEventListener("keyup", (e) => this.#down.delete(e.key), true);
     addEventListener("blur", () => this.#down.clear());
+    // Who chooses an application or writes in a panel is not idle; what the screen
+    // gets, the gateway sees itself.
+    for (const what of ["keydown", "pointerdown", "pointermove"]) addEventListener(what, (e) => { if (!target.contains(e.target)) this.#stir(); }, true);
     addEventListener("online", () => { if (this.#timer) this.now(); });
   }
 
@@ -44,6 +48,13 @@ export class Link extends EventTarget {
       for (const [sym, code] of [[0xffe3, "ControlLeft"], [0xffe9, "AltLeft"], [0xffe1, "ShiftLeft"]]) this.#rfb?.sendKey(sym, code, false);
       this.#emit("release");
     }
+  }
+
+  #stir() {
+    const now = performance.now();
+    if (now - this.#here < HERE_EVERY || this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#here = now;
+    this.#socket.send(JSON.stringify({ here: true }));
   }
 
   fit(on) {
