@@ -183,7 +183,7 @@ func (h *house) sameAs(s map[string]types.Session) {
 func (h *house) serial(x types.Session, words string) {
 	h.t.Helper()
 	path := filepath.Join(h.DataDir, "run", *x.InstanceId, "serial")
-	rig.Until(h.t, time.Minute, fmt.Sprintf("the guest has said %q", words), func() (bool, error) {
+	rig.Until(h.t, 2*time.Minute, fmt.Sprintf("the guest has said %q", words), func() (bool, error) {
 		b, err := os.ReadFile(path)
 		return strings.Contains(string(b), words), err
 	})

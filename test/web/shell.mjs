@@ -51,7 +51,7 @@ export async function typed(page, command) {
     last = ink;
     await page.waitForTimeout(1500);
     return rests;
-  });
+  }, 180_000);
   await page.keyboard.press('Enter');
   let after;
   await until('what was typed is shown', async () => {
