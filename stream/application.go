@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"path"
 	"time"
 
 	"slipway/domain"
@@ -111,7 +112,7 @@ func (s *Server) applications() {
 		list, err := s.c.Sessions.SessionApplications(r.Context(), scr.Session.Key)
 		out := choices{Applications: []choice{}}
 		for _, a := range list {
-			c := choice{Name: a.Name, Title: a.DisplayName, Icon: pathOf(a.IconURL)}
+			c := choice{Name: a.Name, Title: a.DisplayName, Icon: s.pictureOf(r.PathValue("page"), a.IconURL)}
 			if c.Title == "" {
 				c.Title = a.Name
 			}
@@ -119,6 +120,7 @@ func (s *Server) applications() {
 		}
 		return out, err
 	}))
+	s.mux.Handle("GET "+at+"pictures/{token}", s.c.Pictures)
 	s.mux.HandleFunc("POST "+at+"launch", userPage(s, func(r *http.Request, scr *service.Screen, in wanted) (any, error) {
 		err := s.launch(r, scr, in.Name)
 		s.did(r, scr, Launch, in.Name, 0, err)
@@ -126,14 +128,14 @@ func (s *Server) applications() {
 	}))
 }
 
-// pathOf is the path of an address: pages load pictures from the server that they
-// came from, by whatever name their user calls it.
-func pathOf(address string) string {
+// pictureOf is where a page has the picture of an address: below itself, so that it
+// is there wherever the page is, also at an access endpoint.
+func (s *Server) pictureOf(page, address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || u.Path == "" {
 		return ""
 	}
-	return u.EscapedPath()
+	return s.pagePath(page) + "pictures/" + url.PathEscape(path.Base(u.Path))
 }
 
 func (s *Server) launch(r *http.Request, scr *service.Screen, name string) error {

@@ -102,6 +102,7 @@ func handed(t *testing.T) (*desk, *hands, func() []stream.Deed) {
 	var deeds []stream.Deed
 	var asked atomic.Int64
 	d := sit(t, func(c *stream.Config) {
+		c.Pictures = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "picture "+r.PathValue("token")) })
 		c.Guests, c.Secret, c.Look = h, []byte("secret"), 10*time.Millisecond
 		// Time passes with every look at the clock.
 		c.Now = func() time.Time { return time.Now().Add(time.Duration(asked.Add(1)) * c.Look) }
@@ -140,9 +141,12 @@ func (d *desk) ask(method, path, token, origin string, body io.Reader) *http.Res
 // no paths; what is started is in it, and written down.
 func TestApplicationsOfASession(t *testing.T) {
 	d, h, deeds := handed(t)
-	const list = `{"applications":[{"name":"calc","title":"\u003cb\u003eCalc\u003c/b\u003e","icon":"/_slipway/icons/abc"},{"name":"gone","title":"gone"}]}`
+	const list = `{"applications":[{"name":"calc","title":"\u003cb\u003eCalc\u003c/b\u003e","icon":"/_slipway/stream/p/bbbb/pictures/abc"},{"name":"gone","title":"gone"}]}`
 	if res := d.ask("GET", "applications", page, "", nil); res.StatusCode != 200 || body(res) != list {
 		t.Errorf("list: %s", res.Status)
+	}
+	if res := d.ask("GET", "pictures/abc", page, "", nil); body(res) != "picture abc" {
+		t.Errorf("its picture: %s", res.Status)
 	}
 	own := d.http.URL
 	for name, c := range map[string]struct {
@@ -191,7 +195,7 @@ func TestApplicationsOfASession(t *testing.T) {
 // builder's page.
 func TestBuildersHaveNoSession(t *testing.T) {
 	h := &hands{}
-	d := sit(t, func(c *stream.Config) { c.Guests = h })
+	d := sit(t, func(c *stream.Config) { c.Guests, c.Pictures = h, http.NotFoundHandler() })
 	for _, c := range []struct{ method, path string }{{"GET", "applications"}, {"POST", "launch"}, {"GET", "files"}, {"PUT", "files/put/a?id=a&size=1&offset=0"}, {"DELETE", "files/put/a?id=a&size=1"}} {
 		if res := d.ask(c.method, c.path, page, d.http.URL, strings.NewReader("{}")); res.StatusCode != http.StatusNotImplemented {
 			t.Errorf("%s %s: %s", c.method, c.path, res.Status)

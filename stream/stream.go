@@ -50,6 +50,9 @@ type Config struct {
 	// Guests starts applications and moves files in users' sessions; nil: they can
 	// do neither.
 	Guests Guests
+	// Pictures serves the picture that a path value "token" names, as the address of
+	// an icon ends; it comes with Guests.
+	Pictures http.Handler
 	// Did is told what users do; nil: nobody is.
 	Did func(Deed)
 	// Streamed is told how long after a session began its user was sent something

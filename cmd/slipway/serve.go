@@ -87,7 +87,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	listener := &work.Listener{World: world, Log: log, Answer: tools.Answer}
 	listener.Start(ctx)
 	defer listener.Stop()
-	screens := newScreens(svc, world.Driver, &work.Seats{Talk: listener.Talk}, trail, measured, log)
+	screens := newScreens(svc, world.Driver, &work.Seats{Talk: listener.Talk}, pictureHandler(c.DataDir, pictures), trail, measured, log)
 	defer screens.Close()
 	figures := metrics.New(slices.Concat(gauges(svc, world), keeper.gauges(), screenFigures(screens), fleetGauges(st, svc, machines))...)
 	figures.Add(measured.lag, measured.stream)

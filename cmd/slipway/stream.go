@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"slipway/api/audit"
@@ -21,10 +22,10 @@ import (
 // streamPath is where screens are looked at.
 const streamPath = wire.OwnPrefix + "stream/"
 
-func newScreens(svc *service.Service, d compute.Driver, guests *work.Seats, trail *audit.Log, t timings, log *slog.Logger) *stream.Server {
+func newScreens(svc *service.Service, d compute.Driver, guests *work.Seats, pictures http.Handler, trail *audit.Log, t timings, log *slog.Logger) *stream.Server {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails (crypto/rand)
-	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Sessions: svc, Guests: guests, Resize: guests.Resize, Did: func(d stream.Deed) { trail.Add(recordOf(d)) }, Secret: secret,
+	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Sessions: svc, Guests: guests, Pictures: pictures, Resize: guests.Resize, Did: func(d stream.Deed) { trail.Add(recordOf(d)) }, Secret: secret,
 		NewLink: domain.RandomIDs.UUID, Displays: d, Streamed: t.stream.Observe, Now: time.Now, Log: log, Path: streamPath})
 }
 
