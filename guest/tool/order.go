@@ -33,6 +33,8 @@ type Orderly struct {
 
 	// seat finds who sits at the screen; nil: as this system does.
 	seat func() (*seat, error)
+	// watch is how long a program is watched that starts; 0 means endsAtOnce.
+	watch time.Duration
 
 	mu    sync.Mutex
 	env   guest.Environment // that was entered last

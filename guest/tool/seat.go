@@ -87,7 +87,11 @@ func (o *Orderly) launch(s *seat, in guest.Launch) (guest.Report, error) {
 	if err != nil {
 		return guest.Report{}, err
 	}
-	t := time.NewTimer(endsAtOnce)
+	watch := o.watch
+	if watch == 0 {
+		watch = endsAtOnce
+	}
+	t := time.NewTimer(watch)
 	defer t.Stop()
 	select {
 	case <-p.done:
