@@ -69,12 +69,36 @@ func (b *bench) screens() (err error) {
 			*way.to = append(*way.to, took)
 		}
 	}
-	d, g := median(hand), median(gateway)
-	b.table.head("From a key to the pixels it changes on a guest's console; median (mean) of %d each, in turns", presses)
-	b.table.add("QEMU's own display", finely(d)+" ("+finely(mean(hand))+")", "", true)
-	b.table.add("through the gateway", finely(g)+" ("+finely(mean(gateway))+")", "", true)
-	b.table.add("  against the display", times(ratio(g, d)), "≤ 1.10 ×", ratio(g, d) <= screenGoal)
+	d, g := prompt(hand), prompt(gateway)
+	if len(d) == 0 || len(g) == 0 {
+		return errors.New("no key was answered at once")
+	}
+	b.table.head("From a key to the pixels it changes on a guest's console; %d keys each, in turns: median of those answered before QEMU's timer (their share; median and mean of all)", presses)
+	say := func(fast, all []time.Duration) string {
+		return fmt.Sprintf("%s (%d %%; %s, %s)", finely(median(fast)), 100*len(fast)/len(all), finely(median(all)), finely(mean(all)))
+	}
+	b.table.add("QEMU's own display", say(d, hand), "", true)
+	b.table.add("through the gateway", say(g, gateway), "", true)
+	r := ratio(median(g), median(d))
+	b.table.add("  against the display", times(r), "≤ 1.10 ×", r <= screenGoal)
 	return b.watched(address, direct)
+}
+
+// timer is how often QEMU looks for changes of the screen at most. It looks at
+// once after a key; where the guest has not drawn by then, the key waits for the
+// timer, which has slowed down to 80 ms, whoever looks and whichever way. How many
+// keys meet with that is chance, and a median that lies between the two kinds says
+// nothing about either.
+const timer = 30 * time.Millisecond
+
+// prompt are the answers that did not wait for QEMU's timer.
+func prompt(all []time.Duration) (out []time.Duration) {
+	for _, d := range all {
+		if d < timer {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 func finely(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1000) }
