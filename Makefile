@@ -66,8 +66,8 @@ soak: build guest ## damage disk images, kill server, workers and machines at ra
 	go test -count=1 -run '^TestCorruptions$$' -v ./disk/gate -corruptions 20000
 	go run ./test/soak $(ARGS)
 
-soak-sessions: web build ## kill the server for about five minutes while users stream from a fleet of fake machines
-	go run ./test/soak --sessions --kills 400 --pause 1s
+soak-sessions: web build ## kill the server and take machines away for five minutes while users stream from a fleet of fake machines
+	go run ./test/soak --sessions --pause 2s $(ARGS)
 
 fuzz: ## run every fuzz test for FUZZTIME (10m) each; FUZZ=REGEX picks some
 	@tools/fuzz.sh $(or $(FUZZTIME),10m) $(FUZZ)

@@ -113,7 +113,7 @@ func TestSessionsOutliveTheServer(t *testing.T) {
 	report, err := Sessions(t.Context(), Options{
 		Bin: bin, Dir: dir, Seed: uint64(time.Now().UnixNano() % 1e9), Log: t.Output(),
 		Args:  []string{"--compute", "fake", "--fake-boot-time", "100ms", "--log-level", "warn"},
-		Kills: 6, Pause: 800 * time.Millisecond, Workers: 10, Limit: time.Minute,
+		Kills: 6, Pause: 800 * time.Millisecond, Workers: 10, Machine: true, Limit: time.Minute,
 	}, 8)
 	if err != nil {
 		t.Fatal(err)

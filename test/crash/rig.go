@@ -51,6 +51,7 @@ type Rig struct {
 	clients *clients.Clients
 	role    string
 	rng     *rand.Rand // of the killer alone
+	before  func()     // each kill of the server; nil: nothing
 
 	mu      sync.Mutex
 	srv     *rig.Daemon

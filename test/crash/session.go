@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,10 +34,17 @@ type SessionRig struct {
 	mu       sync.Mutex
 	owners   map[string]string // instance → the session that has or had it
 	pictures map[string]string // a picture's hash → the session that saw it
+	ended    map[string]bool   // instances whose machine was taken away
 	visits   int
-	resumed  int // connections after the first, to the same machine
-	full     int // times that every instance was taken
+	resumed  int   // connections after the first, to the same machine
+	full     int   // times that every instance was taken
+	told     int   // sessions that ended with their machine, and said so
+	alive    []int // sessions at each death of the server
 }
+
+// errEnded is a session whose machine was taken away, and whose page says that it
+// is over.
+var errEnded = errors.New("the session ended with its machine")
 
 const fleetName, stackName = "fleet", "stack"
 
@@ -49,7 +57,7 @@ func Sessions(ctx context.Context, o Options, instances int) (*Report, error) {
 	}
 	o.Args = append(slices.Clone(o.Args), "--public-images", public, "--throttle-reads", "0", "--throttle-writes", "0")
 	s := &SessionRig{Rig: newRig(ctx, o), instances: instances,
-		owners: map[string]string{}, pictures: map[string]string{}}
+		owners: map[string]string{}, pictures: map[string]string{}, ended: map[string]bool{}}
 	if err := s.start(); err != nil {
 		return nil, err
 	}
@@ -63,15 +71,62 @@ func Sessions(ctx context.Context, o Options, instances int) (*Report, error) {
 		u := &user{SessionRig: s, name: fmt.Sprintf("user-%d", n), rng: rand.New(rand.NewPCG(o.Seed, uint64(n)+1000))}
 		users.Go(u.come)
 	}
+	s.before = s.count
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	var taking sync.WaitGroup
+	if o.Machine {
+		taking.Go(func() { s.take(watch) })
+	}
 	err := s.storm()
 	s.Rig.mu.Lock()
 	s.ending = true
 	s.Rig.mu.Unlock()
+	stop()
+	taking.Wait()
 	users.Wait()
 	if err != nil {
 		return nil, err
 	}
 	return s.close()
+}
+
+// count notes how many sessions there are.
+func (s *SessionRig) count() {
+	if live, err := s.live(""); err == nil {
+		s.alive = append(s.alive, len(live))
+	}
+}
+
+// take takes machines away now and then: of a fake one there is no more than a
+// file.
+func (s *SessionRig) take(ctx context.Context) {
+	rng := rand.New(rand.NewPCG(s.o.Seed, 2))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.o.Pause/4 + time.Duration(rng.Int64N(int64(s.o.Pause)))):
+		}
+		files, _ := filepath.Glob(filepath.Join(s.dataDir(), "run", "*.json"))
+		if len(files) == 0 {
+			continue
+		}
+		file := files[rng.IntN(len(files))]
+		s.mu.Lock()
+		s.ended[strings.TrimSuffix(filepath.Base(file), ".json")] = true
+		s.mu.Unlock()
+		if os.Remove(file) == nil {
+			s.killed(&s.kills.machine)
+		}
+	}
+}
+
+// without tells whether a session's machine was taken away.
+func (s *SessionRig) without(instance string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended[instance]
 }
 
 // open makes the fleet and waits until it is as large as it should be.
@@ -184,8 +239,14 @@ func (s *SessionRig) close() (*Report, error) {
 	if s.resumed == 0 {
 		s.fail("no session went on over a death of the server")
 	}
-	table := fmt.Sprintf("seed %d; killed with -9: server %d times\n%d visits of %d users to %d instances, %d connections again to the same session and picture, all instances taken %d times\n%d instances had a user, none two\n%s\nwrong or left behind: %d",
-		s.o.Seed, s.kills.server, s.visits, s.o.Workers, s.instances, s.resumed, s.full, len(s.owners), spread("start of the process to first answer", s.readies), len(s.faults))
+	slices.Sort(s.alive)
+	table := fmt.Sprintf("seed %d; killed with -9: server %d times; machines taken away: %d\n", s.o.Seed, s.kills.server, s.kills.machine)
+	if n := len(s.alive); n > 0 {
+		table += fmt.Sprintf("sessions at the server's deaths: least %d, median %d, most %d\n", s.alive[0], s.alive[n/2], s.alive[n-1])
+	}
+	table += fmt.Sprintf("%d visits of %d users to %d instances, %d connections again to the same session and picture, all instances taken %d times\n%d sessions ended with their machine and said so\n",
+		s.visits, s.o.Workers, s.instances, s.resumed, s.full, s.told)
+	table += fmt.Sprintf("%d instances had a user, none two\n%s\nwrong or left behind: %d", len(s.owners), spread("start of the process to first answer", s.readies), len(s.faults))
 	return &Report{Table: table, Faults: s.faults}, nil
 }
 
@@ -265,16 +326,22 @@ func (u *user) visit() error {
 	if err != nil {
 		return err
 	}
+	if len(live) == 0 && u.o.Machine {
+		return u.left(page)
+	}
 	if len(live) != 1 {
 		return fmt.Errorf("has %d sessions", len(live))
 	}
-	id := *live[0].Id
-	u.once(u.owners, *live[0].InstanceId, id, "instance")
+	id, instance := *live[0].Id, *live[0].InstanceId
+	u.once(u.owners, instance, id, "instance")
 	u.mu.Lock()
 	u.visits++
 	u.mu.Unlock()
 	for n := range 2 + u.rng.IntN(4) {
-		if err := u.stream(page, id); err != nil {
+		err := u.stream(page, id, instance)
+		if errors.Is(err, errEnded) {
+			return u.left(page)
+		} else if err != nil {
 			return err
 		}
 		if n > 0 {
@@ -298,6 +365,21 @@ func (u *user) visit() error {
 		return err == nil || status(err) == http.StatusNotFound, nil // it may have ended at a try before
 	})
 	return err
+}
+
+// left wants a page whose session ended with its machine to be told so.
+func (u *user) left(page *clients.Page) error {
+	err := rig.Poll(u.ctx, u.o.Limit, again, func() (bool, error) {
+		over, _ := page.Over(u.ctx) // that nobody answers is seen by the time
+		return over, nil
+	})
+	if err != nil {
+		return fmt.Errorf("the session is gone and its page is not told: %w", err)
+	}
+	u.mu.Lock()
+	u.told++
+	u.mu.Unlock()
+	return nil
 }
 
 // once wants a thing to belong to one session for ever.
@@ -359,11 +441,14 @@ func isDesktop(m image.Image) bool {
 
 // stream connects, wants to see the picture that this session has always seen,
 // and stays until the server dies, or for a while.
-func (u *user) stream(page *clients.Page, id string) error {
+func (u *user) stream(page *clients.Page, id, instance string) error {
 	var c *clients.Connection
 	var sum [sha256.Size]byte
 	err := rig.Poll(u.ctx, u.o.Limit, again, func() (bool, error) {
 		if over, _ := page.Over(u.ctx); over { // that nobody answers, Connect notices too
+			if u.without(instance) {
+				return false, errEnded
+			}
 			return false, fmt.Errorf("session %s was ended by nobody", id)
 		}
 		var err error

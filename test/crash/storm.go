@@ -26,6 +26,9 @@ func (r *Rig) storm() error {
 		if err := r.sleep(10*time.Millisecond + time.Duration(r.rng.Int64N(int64(r.o.Pause)))); err != nil {
 			return err
 		}
+		if r.before != nil {
+			r.before()
+		}
 		before := r.climbing()
 		r.server().Kill()
 		r.kills.server++

@@ -2,9 +2,10 @@
 // and again while real guests boot, and says what became of everything:
 //
 //	make soak            go run ./test/soak [--minutes 5] [--kills 10] [--seed N] [--compute fake]
-//	make soak-sessions   go run ./test/soak --sessions --kills 400 --pause 1s
+//	make soak-sessions   go run ./test/soak --sessions --pause 2s [--minutes 5]
 //
-// With --sessions, users stream from a fleet of machines that are not real.
+// With --sessions, users stream from a fleet of machines that are not real, which
+// are taken away at random, too.
 // It ends with an error when something was lost or left behind. What it does is
 // in package test/crash.
 package main
@@ -42,7 +43,7 @@ func run(ctx context.Context) error {
 	pause := flag.Duration("pause", 12*time.Second, "the longest time between a start and its kill")
 	disk := flag.String("disk", os.Getenv("SLIPWAY_GUEST_DISK"), "a raw disk that boots; made when empty")
 	free := flag.Int64("free-block", 2000, "a block of 512 KiB of that disk that nothing uses")
-	sessions := flag.Bool("sessions", false, "have 20 users stream from a fleet with 16 fake instances")
+	sessions := flag.Bool("sessions", false, "have 36 users stream from a fleet with 30 fake instances")
 	flag.Parse()
 
 	dir, err := os.MkdirTemp("", "slipway-soak-")
@@ -60,8 +61,8 @@ func run(ctx context.Context) error {
 		Odds: crash.Odds{Abandon: 8, Validate: 30, Cancel: 10, Delete: 50, Build: 90},
 	}
 	if *sessions {
-		o.Args, o.Workers, o.For = []string{"--compute", "fake", "--fake-boot-time", "300ms"}, 20, 0
-		return soak(dir, o, func(o crash.Options) (*crash.Report, error) { return crash.Sessions(ctx, o, 16) })
+		o.Args, o.Workers, o.Machine = []string{"--compute", "fake", "--fake-boot-time", "300ms"}, 36, true
+		return soak(dir, o, func(o crash.Options) (*crash.Report, error) { return crash.Sessions(ctx, o, 30) })
 	}
 	if *compute == "fake" {
 		o.Args = append(o.Args, "--fake-boot-time", "300ms", "--boot-stall", "1s")
