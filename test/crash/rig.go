@@ -174,7 +174,8 @@ func transient(err error) bool {
 		return admin.Status >= 500
 	}
 	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) && answer.HTTPStatusCode() != 0 {
+	// An answer that began well and was cut off is none.
+	if errors.As(err, &answer) && answer.HTTPStatusCode() >= 400 {
 		return answer.HTTPStatusCode() >= 500
 	}
 	return true
