@@ -260,8 +260,12 @@ func (m *measuring) rest(p *point) error {
 			return m.ctx.Err()
 		}
 	}
+	idle := m.idle
+	if p.instances != m.sizes[len(m.sizes)-1] {
+		idle /= 10
+	}
 	// What the changes have left to do is not rest.
-	if err := wait(min(5*time.Second, m.idle)); err != nil {
+	if err := wait(min(5*time.Second, idle)); err != nil {
 		return err
 	}
 	before, err := m.takes()
@@ -269,7 +273,7 @@ func (m *measuring) rest(p *point) error {
 		return err
 	}
 	begun := time.Now()
-	if err := wait(m.idle); err != nil {
+	if err := wait(idle); err != nil {
 		return err
 	}
 	elapsed := time.Since(begun)

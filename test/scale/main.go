@@ -43,7 +43,7 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.perSession, "per-session", 5, "instances for each of which there is one session")
 	flag.Float64Var(&o.rate, "rate", 10, "changes a second while latencies are measured: sessions ended, machines killed, fleets made larger")
 	flag.DurationVar(&o.churn, "churn", 20*time.Second, "how long that goes on at each size")
-	flag.DurationVar(&o.idle, "idle", 65*time.Second, "how long the server is watched at rest at each size")
+	flag.DurationVar(&o.idle, "idle", 65*time.Second, "how long the server is watched at rest at the last size; at others a tenth of it")
 	flag.IntVar(&o.sockets, "sockets", 100, "sessions that are looked at over websockets at each size")
 	serve := flag.String("serve", "", "further arguments of serve, separated by spaces")
 	in := flag.String("dir", os.TempDir(), "where the server works")
