@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -91,3 +92,41 @@ type panicking struct{ testing.TB }
 func (panicking) Helper()           {}
 func (panicking) Cleanup(func())    {}
 func (panicking) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+
+// TestLogOfTheKilled: a server that is killed again and again before it has
+// written much does not let its log grow.
+func TestLogOfTheKilled(t *testing.T) {
+	dir, first, last := t.TempDir(), int64(0), int64(0)
+	for life := range 8 {
+		st := open(t, dir)
+		for n := range 250 {
+			err := st.Update(t.Context(), func(tx store.Tx) error {
+				return tx.Insert(&domain.Stack{Meta: domain.Meta{Key: domain.Key{Scope: domain.Scope{Account: "1", Region: "eu"}, Kind: domain.KindStack, Name: fmt.Sprintf("%d-%d", life, n)}}})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		next := t.TempDir()
+		for _, name := range []string{"slipway.db", "slipway.db-wal"} {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(next, name), b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = int64(len(b))
+		}
+		if life == 0 {
+			first = last
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		dir = next
+	}
+	if last > 3*first {
+		t.Errorf("the log grew from %d to %d bytes", first, last)
+	}
+}

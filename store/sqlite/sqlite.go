@@ -85,7 +85,9 @@ func Open(dir string, opts Options) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &db{opts: opts, lock: lock, closing: make(chan struct{}), changed: make(chan struct{}), cache: newCache(opts.CacheBytes), era: newEra(0),
+	// A process that was killed has left its log: the first commit copies it. One
+	// that is killed again and again would let it grow without end.
+	d := &db{logged: logged{rows: cutAfter}, opts: opts, lock: lock, closing: make(chan struct{}), changed: make(chan struct{}), cache: newCache(opts.CacheBytes), era: newEra(0),
 		writer: make(chan *session, 1), readers: make(chan *session, opts.Readers)}
 	if err := d.open(filepath.Join(dir, File)); err != nil {
 		return nil, errors.Join(err, d.release())
