@@ -25,14 +25,17 @@ type builderState struct {
 // builderDir holds what a builder's board remembers and its last screenshot and
 // serial log.
 func (w *World) builderDir(machine string) string {
-	return filepath.Join(w.DataDir, "builders", machine)
+	return filepath.Join(w.DataDir, builderDirs, machine)
 }
 
-// builderDirs lists the machines that have such a directory.
-func (w *World) builderDirs() ([]string, error) {
-	es, err := os.ReadDir(filepath.Join(w.DataDir, "builders"))
+// builderDirs is below the data directory; each is named by its machine.
+const builderDirs = "builders"
+
+// kept lists what is in one of the directories that hold what machines leave.
+func (w *World) kept(dir string) ([]string, error) {
+	es, err := os.ReadDir(filepath.Join(w.DataDir, dir))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fault.Wrap(fault.Unavailable, err, "The builders' directories cannot be listed.")
+		return nil, fault.Wrap(fault.Unavailable, err, "The directory %s cannot be listed.", dir)
 	}
 	var out []string
 	for _, e := range es {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -96,20 +97,22 @@ func (c *Collector) Collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dirs, err := c.World.builderDirs()
-	if err != nil {
-		return err
+	dirs := map[string][]string{}
+	for _, d := range []string{builderDirs, fleetDirs} {
+		if dirs[d], err = c.World.kept(d); err != nil {
+			return err
+		}
 	}
 	busy, err := c.busy(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.machines(ctx, machines, busy), c.overlays(ctx, overlays, busy), c.builders(dirs, busy), c.idleUploads(ctx), c.uploads(ctx), c.disks(ctx),
+	return errors.Join(c.machines(ctx, machines, busy), c.overlays(ctx, overlays, busy), c.kept(dirs, busy), c.idleUploads(ctx), c.uploads(ctx), c.disks(ctx),
 		c.transfers(ctx))
 }
 
-// busy tells which ids of machines, overlays and builders' directories are still
-// meant to be.
+// busy tells which ids of machines and overlays, and which directories of builders
+// and fleets, are still meant to be.
 func (c *Collector) busy(ctx context.Context) (busy map[string]bool, err error) {
 	err = c.World.Store.View(ctx, func(tx store.Tx) (err error) {
 		busy, err = busyMachines(tx)
@@ -119,7 +122,7 @@ func (c *Collector) busy(ctx context.Context) (busy map[string]bool, err error) 
 }
 
 // busyMachines are the ids of machines, and their overlays, that jobs that have
-// not ended may use, and those of all that has a machine.
+// not ended may use, and those of all that has a machine; and what fleets keep.
 func busyMachines(tx store.Tx) (map[string]bool, error) {
 	busy := map[string]bool{}
 	jobs, err := tx.Jobs(store.JobQuery{Statuses: unfinished})
@@ -136,6 +139,7 @@ func busyMachines(tx store.Tx) (map[string]bool, error) {
 	}
 	fleets, err := store.List[domain.Fleet](tx, store.Query{Kind: domain.KindFleet})
 	for _, f := range fleets {
+		busy[fleetDirName(f.Key)] = true
 		if f.Disk == "" {
 			busy[emptyLayer(f.Volume())] = true
 		}
@@ -163,10 +167,13 @@ func (c *Collector) overlays(ctx context.Context, ids []string, busy map[string]
 	return err
 }
 
-func (c *Collector) builders(machines []string, busy map[string]bool) (err error) {
-	for _, m := range machines {
-		if !busy[m] {
-			err = errors.Join(err, os.RemoveAll(c.World.builderDir(m)))
+// kept removes the directories of builders and fleets that are no more.
+func (c *Collector) kept(dirs map[string][]string, busy map[string]bool) (err error) {
+	for dir, names := range dirs {
+		for _, n := range names {
+			if !busy[n] {
+				err = errors.Join(err, os.RemoveAll(filepath.Join(c.World.DataDir, dir, n)))
+			}
 		}
 	}
 	return err

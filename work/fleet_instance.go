@@ -141,7 +141,12 @@ func (w *World) instanceLayer(ctx context.Context, i *domain.FleetInstance) (str
 func emptyLayer(volumeGiB int64) string { return fmt.Sprintf("fleet-empty-%d", volumeGiB) }
 
 // fleetDir keeps the last screen and serial log of an instance that did not come
-// up.
+// up. It goes with the fleet.
 func (w *World) fleetDir(f domain.Key) string {
-	return filepath.Join(w.DataDir, "evidence", f.Account, f.Region, "fleet", f.Name)
+	return filepath.Join(w.DataDir, fleetDirs, fleetDirName(f))
 }
+
+// fleetDirs is below the data directory. Nothing is in it that is not a fleet's.
+const fleetDirs = "fleets"
+
+func fleetDirName(f domain.Key) string { return f.Account + "." + f.Region + "." + f.Name }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -349,6 +351,20 @@ func TestImageThatNeverBootsLeavesTheHostInPeace(t *testing.T) {
 	r.is(domain.FleetRunning)
 	r.as(domain.InstanceReady, 8)
 	r.until("nothing is told any more", func() bool { return len(get[domain.Fleet](t, r.store, fleetKey).Errors) == 0 })
+	// What was seen of those that did not come up stays as long as the fleet.
+	picture := filepath.Join(r.dir, "fleets", scope.Account+"."+scope.Region+"."+fleetKey.Name, "screen.png")
+	collector := &work.Collector{World: r.world, Log: slog.New(slog.DiscardHandler)}
+	must(t, collector.Collect(t.Context()))
+	if st, err := os.Stat(picture); err != nil || st.Size() == 0 {
+		t.Errorf("%v, the last picture", err)
+	}
+	r.update(func(tx store.Tx) error { _, err := tx.Move(fleetKey, domain.FleetAskStop, "", nil); return err })
+	r.is(domain.FleetStopped)
+	r.update(func(tx store.Tx) error { return tx.Delete(fleetKey) })
+	must(t, collector.Collect(t.Context()))
+	if _, err := os.Stat(filepath.Dir(picture)); !os.IsNotExist(err) {
+		t.Errorf("%v of a fleet that is gone", err)
+	}
 }
 
 // TestFleetChangesUnderSessions: who has an instance keeps it; the others are

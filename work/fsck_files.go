@@ -87,6 +87,20 @@ func (f *Fsck) orphans(ctx context.Context) error {
 	return nil
 }
 
+// kept finds directories of machines' remains that nobody has.
+func (f *Fsck) kept(code, dir, text string, names []string, busy map[string]bool) error {
+	for _, n := range names {
+		if busy[n] {
+			continue
+		}
+		path := filepath.Join(dir, n)
+		if err := f.orphan(code, path, text, func() error { return removeAll(filepath.Join(f.World.DataDir, path)) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // strangers finds what is nothing of the server's. It is left alone: somebody
 // has put it there.
 func (f *Fsck) strangers(context.Context) error {
@@ -115,7 +129,11 @@ func (f *Fsck) machines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dirs, err := f.World.builderDirs()
+	builderLeft, err := f.World.kept(builderDirs)
+	if err != nil {
+		return err
+	}
+	fleetLeft, err := f.World.kept(fleetDirs)
 	if err != nil {
 		return err
 	}
@@ -156,13 +174,11 @@ func (f *Fsck) machines(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, id := range dirs {
-		if busy[id] {
-			continue
-		}
-		if err := f.orphan("orphan-builder", filepath.Join("builders", id), "No image builder has this directory.", func() error { return removeAll(f.World.builderDir(id)) }); err != nil {
-			return err
-		}
+	if err := f.kept("orphan-builder", builderDirs, "No image builder has this directory.", builderLeft, busy); err != nil {
+		return err
+	}
+	if err := f.kept("orphan-fleet", fleetDirs, "No fleet has this directory.", fleetLeft, busy); err != nil {
+		return err
 	}
 	for _, b := range builders {
 		if _, _, _, err := f.World.Disks.Overlay(b.Machine); fault.Is(err, fault.NotFound) {

@@ -113,6 +113,10 @@ func TestFsckFinds(t *testing.T) {
 		"evidence of no image": {func(r *rig) {
 			must(r.t, os.MkdirAll(filepath.Join(r.dir, "evidence", scope.Account, scope.Region, "gone"), 0o700))
 		}, "orphan-evidence", "orphan-evidence+", ""},
+		"what a builder left that is gone": {func(r *rig) { must(r.t, os.MkdirAll(filepath.Join(r.dir, "builders", "b-1"), 0o700)) }, "orphan-builder", "orphan-builder+", ""},
+		"what a fleet left that is gone": {func(r *rig) {
+			must(r.t, os.MkdirAll(filepath.Join(r.dir, "fleets", scope.Account+"."+scope.Region+".gone"), 0o700))
+		}, "orphan-fleet", "orphan-fleet+", ""},
 		"something foreign":               {func(r *rig) { must(r.t, os.WriteFile(filepath.Join(r.dir, "disks/notes.txt"), nil, 0o600)) }, "stranger", "stranger", "stranger"},
 		"something foreign beside it all": {func(r *rig) { must(r.t, os.WriteFile(filepath.Join(r.dir, "notes.txt"), nil, 0o600)) }, "stranger", "stranger", "stranger"},
 		"a disk without row": {func(r *rig) {

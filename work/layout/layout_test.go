@@ -34,7 +34,7 @@ func TestStrangers(t *testing.T) {
 	known := []string{
 		"slipway.db-wal", "client.json", ".client.json.new", "disks/.new-layout.json", "disks/tmp/1-2/raw", "disks/uploads/",
 		"disks/uploads/snap-1/disk/raw", "disks/sealed/" + digest + "/raw", "disks/sealed/" + digest + "/.new-checked.json",
-		"run/v-1/tpm/state", "run/v-2/", "evidence/123456789012/eu-west-1/win/screen.png", "audit/2026-01-01.jsonl", "icons/" + digest + ".png",
+		"run/v-1/tpm/state", "run/v-2/", "evidence/123456789012/eu-west-1/win/screen.png", "fleets/123456789012.eu-west-1.a.b-c_d/screen.png", "audit/2026-01-01.jsonl", "icons/" + digest + ".png",
 	}
 	strange := []string{
 		"disks/notes.txt", "disks/sealed/" + digest + "/core", "disks/sealed/0123", "disks/uploads/snap-1/disk/extra", "evidence/123456789012/note",
