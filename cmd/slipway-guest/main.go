@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string) int {
 }
 
 func assistant(ctx context.Context, args []string) int {
-	a := &tool.Assistant{Version: version, Out: os.Stdout, Admin: tool.Administrator, Windows: tool.System == "windows",
+	a := &tool.Assistant{Version: version, Out: os.Stdout, Notes: os.Stderr, Admin: tool.Administrator, Windows: tool.System == "windows",
 		Ask: func(ctx context.Context, name string, args any) (guest.Answer, error) {
 			return tool.Ask(ctx, version, name, args)
 		}}

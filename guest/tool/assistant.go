@@ -18,11 +18,15 @@ import (
 type Assistant struct {
 	Version string
 	Out     io.Writer
+	// Notes hears what is no answer: files of a profile that are left out. nil: nobody
+	// does.
+	Notes io.Writer
 	// Ask asks the host; Admin tells whether the caller is an administrator;
 	// Windows which of the two tools this is. Tests set them.
 	Ask     func(ctx context.Context, name string, args any) (guest.Answer, error)
 	Admin   func() bool
 	Windows bool
+	profile func(user string) (*profile, error) // nil: this machine's
 }
 
 // flag kinds.
@@ -36,7 +40,6 @@ const (
 type operation struct {
 	name, about string
 	flags       []option
-	windows     bool // no such thing in the Linux tool
 	run         func(a *Assistant, ctx context.Context, in values) guest.Answer
 }
 
@@ -60,7 +63,7 @@ func (v values) has(name string) bool { _, ok := v[name]; return ok }
 
 func operations() []operation {
 	name := option{name: "name", about: "a unique name for the application, without white space", needed: true}
-	profile := option{name: "profile", about: `the user, as "<domain>\<user>"; "." is no domain`}
+	profile := option{name: "profile", about: `the user, as "<domain>\<user>" where "." is no domain; TemplateUser when none is named`}
 	return []operation{
 		{name: "help", about: "List the operations."},
 		{name: guest.CallAddApplication, about: "Add an application to the catalog of the image.", run: (*Assistant).addApplication, flags: []option{
@@ -71,8 +74,8 @@ func operations() []operation {
 		}},
 		{name: guest.CallRemoveApplication, about: "Remove an application from the catalog.", run: (*Assistant).removeApplication, flags: []option{name}},
 		{name: guest.CallListApplications, about: "List the applications of the catalog.", run: (*Assistant).listApplications},
-		{name: "update-default-profile", about: "Copy a user's profile to the default user.", run: (*Assistant).profiles, flags: []option{profile}, windows: true},
-		{name: "reset-user-profile", about: "Delete a user's profile.", run: (*Assistant).profiles, flags: []option{profile}, windows: true},
+		{name: "update-default-profile", about: "Copy a user's profile to the default one, which new users begin with.", run: (*Assistant).updateDefaultProfile, flags: []option{profile}},
+		{name: "reset-user-profile", about: "Delete a user's profile; what comes next is the default one.", run: (*Assistant).resetUserProfile, flags: []option{profile}},
 		{name: guest.CallCreateImage, about: "Make an image of this image builder, which is shut down for it.", run: (*Assistant).createImage, flags: []option{
 			{name: "name", about: "the name of the image", needed: true}, {name: "description", about: "a description"}, {name: "display-name", about: "the name that people see"},
 			{name: "enable-dynamic-app-catalog", about: "let programs in the instance change the catalog", kind: noValue},
@@ -104,9 +107,6 @@ func (a *Assistant) Run(ctx context.Context, args []string) int {
 }
 
 func (a *Assistant) do(ctx context.Context, op operation, args []string) guest.Answer {
-	if op.windows && !a.Windows {
-		return guest.Refused("The operation " + op.name + " is not supported on Linux")
-	}
 	if !a.Admin() {
 		return guest.Refused("Administrator privileges are required to perform this operation")
 	}
@@ -237,18 +237,13 @@ func (a *Assistant) createImage(ctx context.Context, in values) guest.Answer {
 	return a.call(ctx, guest.CallCreateImage, img)
 }
 
-// profiles: copying and deleting the profiles of Windows users is not built.
-func (a *Assistant) profiles(context.Context, values) guest.Answer {
-	return guest.Unexpected("This server's Image Assistant does not change user profiles; use the system's own settings")
-}
-
 // help describes one operation, or all.
 func (a *Assistant) help(only string) {
 	if only == "" {
 		fmt.Fprintf(a.Out, "Image Assistant %s\n\nOperations:\n", a.Version)
 	}
 	for _, op := range operations() {
-		if op.windows && !a.Windows || only != "" && op.name != only {
+		if only != "" && op.name != only {
 			continue
 		}
 		fmt.Fprintf(a.Out, "  %s\n      %s\n", op.name, op.about)

@@ -97,9 +97,6 @@ func TestAssistantRefuses(t *testing.T) {
 	if code := a.Run(t.Context(), []string{"list-applications"}); code != 1 || !strings.Contains(a.out.String(), "Administrator privileges are required to perform this operation") {
 		t.Errorf("%d, %s", code, a.out.String())
 	}
-	if code := newAssistant(guest.OK, nil).Run(t.Context(), []string{"reset-user-profile"}); code != 1 {
-		t.Errorf("profiles on Linux: %d", code)
-	}
 }
 
 func TestAssistantAsks(t *testing.T) {
@@ -156,8 +153,8 @@ func TestAssistantHelps(t *testing.T) {
 		t.Error(code)
 	}
 	for _, op := range operations() {
-		if strings.Contains(a.out.String(), "  "+op.name+"\n") == op.windows {
-			t.Errorf("%s in the help of Linux: %v", op.name, !op.windows)
+		if !strings.Contains(a.out.String(), "  "+op.name+"\n") {
+			t.Errorf("%s is not in the help", op.name)
 		}
 	}
 	a.out.Reset()

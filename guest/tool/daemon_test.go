@@ -44,30 +44,35 @@ func TestDaemon(t *testing.T) {
 		ports <- theirs
 		return ours
 	}
-	ask := func() guest.Answer {
+	ask := func(name string) guest.Answer {
 		t.Helper()
 		c, err := net.Dial("unix", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := askOn(t.Context(), c, "remove-application", guest.Named{Name: "x"})
+		a, err := askOn(t.Context(), c, name, guest.Named{Name: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return a
 	}
 	first := host("one", guest.RoleBuilder)
-	if a := ask(); a.Message != `one remove-application {"name":"x"}` {
+	if a := ask(guest.CallRemoveApplication); a.Message != `one remove-application {"name":"x"}` {
 		t.Errorf("%+v", a)
 	}
 	first.Close()
 	second := host("two", guest.RoleBuilder)
-	if a := ask(); !strings.HasPrefix(a.Message, "two ") {
+	if a := ask(guest.CallRemoveApplication); !strings.HasPrefix(a.Message, "two ") {
 		t.Errorf("after the port came back: %+v", a)
+	}
+	if a := ask(callBuilder); a.Status != guest.StatusOK || a.Message != guest.OK.Message {
+		t.Errorf("whether it is an image builder: %+v", a)
 	}
 	second.Close()
 	defer host("three", "fleet-instance").Close()
-	if a := ask(); a.Status != guest.StatusRefused || !strings.Contains(a.Message, "not an image builder") {
-		t.Errorf("another machine: %+v", a)
+	for _, name := range []string{guest.CallRemoveApplication, callBuilder} {
+		if a := ask(name); a.Status != guest.StatusRefused || !strings.Contains(a.Message, "not an image builder") {
+			t.Errorf("%s on another machine: %+v", name, a)
+		}
 	}
 }
