@@ -153,8 +153,8 @@ func (s *Service) checkAgent(version, own string) error {
 	return fault.New(fault.BadValue, "The AppStream agent version %s is not available on this server.", version).WithHint("Leave AppstreamAgentVersion out, or use [LATEST].")
 }
 
-// checkSoftware refuses names that are not licence-included software, and all
-// others: nobody has given this server an installer.
+// checkSoftware refuses names that are not licence-included software, and such as
+// are to come and to go at once.
 func (s *Service) checkSoftware(install, uninstall []string) error {
 	for _, n := range slices.Concat(install, uninstall) {
 		if !s.instances().Software(n) {

@@ -124,7 +124,7 @@ func (s *Service) checkBuilderType(name string) (domain.InstanceType, error) {
 	switch {
 	case !ok || !t.Builder:
 		return t, fault.New(fault.BadValue, "The instance type %s is not supported for image builders.", name).
-			WithHint("Use one such as %s.", strings.Join(s.instances().Usable("NATIVE", nil)[:3], ", "))
+			WithHint("%s", s.someTypes())
 	case t.Legacy:
 		return t, fault.New(fault.BadValue, "The instance type %s is at its end of life: new image builders cannot have it.", name).
 			WithHint("Choose a type of another family.")
@@ -133,6 +133,15 @@ func (s *Service) checkBuilderType(name string) (domain.InstanceType, error) {
 			WithHint("Choose a type without graphics in its name.")
 	}
 	return t, nil
+}
+
+// someTypes names instance types that there are, for images of either kind.
+func (s *Service) someTypes() string {
+	first := func(kind string) string {
+		all := s.instances().Usable(kind, nil)
+		return strings.Join(all[:min(len(all), 3)], ", ")
+	}
+	return fmt.Sprintf("Use one such as %s for base images, or %s for imported ones.", first("NATIVE"), first("CUSTOM"))
 }
 
 func (s *Service) checkBuilderName(tx store.Tx, key domain.Key) error {
@@ -180,7 +189,7 @@ func (s *Service) checkBuilderImage(img *domain.Image, t domain.InstanceType, b 
 		return noDisk(img)
 	}
 	if volume := b.VolumeGiB * gib; volume < img.DiskBytes {
-		return fault.New(fault.BadValue, "VolumeSizeInGb is %d: the disk of the image %s is larger, %d GiB.", b.VolumeGiB, img.Key.Name, (img.DiskBytes+gib-1)/gib)
+		return smallVolume(b.VolumeGiB, img)
 	}
 	b.Image, b.ImageARN, b.Platform = imageKey(img), domain.ImageARN(img.Key), img.Platform
 	b.Disk, b.DiskBytes, b.Catalog = img.Disk, img.DiskBytes, img.Catalog
@@ -188,6 +197,16 @@ func (s *Service) checkBuilderImage(img *domain.Image, t domain.InstanceType, b 
 		b.AgentVersion = img.AgentVersion
 	}
 	return nil
+}
+
+// smallVolume is told when an image's disk does not fit into a root volume.
+func smallVolume(volumeGiB int64, img *domain.Image) error {
+	need := (img.DiskBytes + gib - 1) / gib
+	e := fault.New(fault.BadValue, "VolumeSizeInGb is %d: the disk of the image %s is larger, %d GiB.", volumeGiB, img.Key.Name, need)
+	if need > domain.VolumeMaxGiB {
+		return e.WithHint("Root volumes have %d GiB at most: make the disk smaller and import it again.", domain.VolumeMaxGiB)
+	}
+	return e.WithHint("Give a RootVolumeConfig with a VolumeSizeInGb of at least %d.", need)
 }
 
 // imageKey is where an image that was found is kept: a public one was given the

@@ -86,7 +86,7 @@ func TestBuilderRefusals(t *testing.T) {
 		{"unknown ARN", func(in *spec) { in.ImageName, in.ImageARN = "", domain.ImageARN(me.Key(domain.KindImage, "none")) }, fault.NotFound, "The image "},
 		{"image that is not ready", func(in *spec) { in.ImageName = "unready" }, fault.NotAvailable, "The image must be in an AVAILABLE state for this action to succeed."},
 		{"image without a disk", func(in *spec) { in.ImageName, in.InstanceType = "known-by-name", "stream.standard.small" }, fault.NotAvailable, "slipway image publish known-by-name"},
-		{"unknown type", func(in *spec) { in.InstanceType = "stream.standard.tiny" }, fault.BadValue, "stream.standard.small"},
+		{"unknown type", func(in *spec) { in.InstanceType = "stream.standard.tiny" }, fault.BadValue, "GeneralPurpose.m7i.large"},
 		{"fleets only", func(in *spec) { in.InstanceType = "stream.standard.2xlarge" }, fault.BadValue, "not supported for image builders"},
 		{"end of life", func(in *spec) { in.InstanceType = "stream.graphics-design.large" }, fault.BadValue, "at its end of life"},
 		{"GPU", func(in *spec) { in.InstanceType = "Accelerated.g5.xlarge" }, fault.NotAvailable, "this host has none"},

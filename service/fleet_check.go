@@ -1,8 +1,6 @@
 package service
 
 import (
-	"strings"
-
 	"slipway/domain"
 	"slipway/fault"
 )
@@ -14,7 +12,7 @@ func (s *Service) checkFleet(f *domain.Fleet) (domain.InstanceType, error) {
 	t, ok := s.instances().Find(f.InstanceType)
 	if !ok {
 		return t, fault.New(fault.BadValue, "The instance type %s is not supported for fleets.", f.InstanceType).
-			WithHint("Use one such as %s.", strings.Join(s.instances().Usable("NATIVE", nil)[:3], ", "))
+			WithHint("%s", s.someTypes())
 	}
 	for _, check := range []func(*domain.Fleet) error{checkFleetTimes, checkFleetPlace, checkSeveral} {
 		if err := check(f); err != nil {

@@ -137,18 +137,36 @@ func sizeFleet(f *domain.Fleet, size FleetSize) error {
 
 // fleetImage finds an image and makes the fleet one of it.
 func (s *Service) fleetImage(tx store.Tx, c domain.Caller, f *domain.Fleet, t domain.InstanceType, name, arn string) error {
+	if name != "" && arn != "" {
+		if err := sameImage(tx, c, name, arn); err != nil {
+			return err
+		}
+		name = "" // that of an image which others share means nothing by itself
+	}
 	img, err := imageFor(tx, c, name, arn, "fleets", func(p domain.ImagePermission) bool { return p.Fleet })
 	if err != nil {
 		return err
-	}
-	if name != "" && arn != "" && domain.ImageARN(img.Key) != arn {
-		return fault.New(fault.BadCombination, "ImageName %s and ImageArn %s are different images.", name, arn).WithHint("Give one of them.")
 	}
 	if f.Platform != "" && f.Platform != img.Platform {
 		return fault.New(fault.BadCombination, "The platform of the image %s is %s, not %s.", img.Key.Name, img.Platform, f.Platform).WithHint("Leave Platform out.")
 	}
 	f.FleetSource = domain.FleetSource{Image: imageKey(img), ImageARN: domain.ImageARN(img.Key), Platform: img.Platform, Disk: img.Disk, DiskBytes: img.DiskBytes}
 	return s.fitsImage(f, img, t)
+}
+
+// sameImage wants a name and an ARN to mean one image.
+func sameImage(tx store.Tx, c domain.Caller, name, arn string) error {
+	img, err := imageByName(tx, c, name)
+	if fault.Is(err, fault.NotFound) {
+		img, err = imageByARN(tx, c, arn) // one that others share
+	}
+	switch {
+	case err != nil:
+		return err
+	case domain.ImageARN(img.Key) != arn || img.Key.Name != name:
+		return fault.New(fault.BadCombination, "ImageName %s and ImageArn %s are different images.", name, arn).WithHint("Give one of them.")
+	}
+	return nil
 }
 
 // severalAtOnce are the platforms on which several users can have a session at
@@ -164,7 +182,7 @@ func (s *Service) fitsImage(f *domain.Fleet, img *domain.Image, t domain.Instanc
 		return fault.New(fault.Incompatible, "The image %s (%s, %s) cannot have several sessions at once.", img.Key.Name, img.Type, orNone(img.Platform)).
 			WithHint("Leave MaxSessionsPerInstance out, or use an image of a Windows server.")
 	case f.Volume()*gib < img.DiskBytes:
-		return fault.New(fault.BadValue, "VolumeSizeInGb is %d: the disk of the image %s is larger, %d GiB.", f.Volume(), img.Key.Name, (img.DiskBytes+gib-1)/gib)
+		return smallVolume(f.Volume(), img)
 	}
 	return nil
 }

@@ -275,12 +275,27 @@ func (s *Service) mayUpdate(was, now *domain.Fleet) error {
 		WithHint("(It would change %s.)", strings.Join(differences(a, b), ", "))
 }
 
-// differences names the fields in which two fleets differ.
+// fleetMembers are the members of UpdateFleet that fields of a fleet come from,
+// where the names differ.
+var fleetMembers = map[string]string{
+	"Internet": "EnableDefaultInternetAccess", "RoleARN": "IamRoleArn", "NoIMDSv1": "DisableIMDSV1", "Subnets": "VpcConfig", "Groups": "VpcConfig",
+	"MaxDuration": "MaxUserDurationInSeconds", "PerInstance": "MaxSessionsPerInstance", "MaxSessions": "MaxConcurrentSessions", "VolumeGiB": "RootVolumeConfig",
+	"Directory": "DomainJoinInfo", "UsbFilters": "UsbDeviceFilterStrings", "Script": "SessionScriptS3Location", "FleetSource": "Platform",
+}
+
+// differences names the members of UpdateFleet in which two fleets differ.
 func differences(a, b domain.Fleet) (out []string) {
 	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range x.NumField() {
-		if !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
-			out = append(out, x.Type().Field(i).Name)
+		if reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+			continue
+		}
+		name := x.Type().Field(i).Name
+		if m := fleetMembers[name]; m != "" {
+			name = m
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
 		}
 	}
 	return out

@@ -66,7 +66,51 @@ func TestRuleRootVolumeHoldsTheImage(t *testing.T) {
 	_, err = h.fleet(func(in *service.FleetSpec) { in.VolumeGiB = 251 })
 	h.must(err)
 	_, err = h.UpdateFleet(t.Context(), me, "f", service.FleetUpdate{Drop: []string{"VOLUME_CONFIGURATION"}})
-	h.wants("the standard again", err, fault.BadValue, "251 GiB")
+	h.wants("the standard again", err, fault.BadValue, "at least 251")
+	h.image(func(n *domain.Image) { n.DiskBytes = 501 << 30 })
+	_, err = h.building(nil)
+	h.wants("an image for which no volume is large enough", err, fault.BadValue, "500 GiB at most")
+}
+
+// TestRunningFleetSaysWhatItRefuses: in the words of the API.
+func TestRunningFleetSaysWhatItRefuses(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.available("img")
+	subnets, err := h.Subnets(t.Context(), me, nil)
+	h.must(err)
+	h.role("role", goodTrust, goodPolicy)
+	_, err = h.fleet(nil)
+	h.must(err)
+	h.event(me.Key(domain.KindFleet, "f"), domain.FleetAskStart, domain.FleetReady)
+	type upd = service.FleetUpdate
+	for member, u := range map[string]upd{
+		"Description": {Description: new("d")}, "DisableIMDSV1": {NoIMDSv1: new(true)}, "EnableDefaultInternetAccess": {Internet: new(true)},
+		"IamRoleArn": {RoleARN: new("arn:aws:iam::123456789012:role/role")}, "InstanceType": {InstanceType: new("GeneralPurpose.m7i.xlarge")},
+		"MaxUserDurationInSeconds": {MaxDuration: new(int64(700))}, "RootVolumeConfig": {VolumeGiB: new(int64(300))}, "StreamView": {StreamView: new("DESKTOP")},
+		"UsbDeviceFilterStrings": {UsbFilters: []string{"a"}}, "VpcConfig": {Subnets: []string{subnets[0].Key.Name}},
+	} {
+		_, err := h.UpdateFleet(t.Context(), me, "f", u)
+		h.wants(member, err, fault.InUse, "(It would change "+member+".)")
+	}
+}
+
+// TestFleetOfSharedImage: a name means nothing to others; beside the ARN it does no
+// harm, unless it is another image's.
+func TestFleetOfSharedImage(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	img := h.available("img")
+	h.must(h.ShareImage(t.Context(), me, "img", service.ImageShare{Account: "210987654321", ImagePermission: domain.ImagePermission{Fleet: true}}))
+	you := domain.Caller{Account: "210987654321", Region: me.Region}
+	make := func(fleet, name, arn string) error {
+		in := service.FleetSpec{Name: fleet, ImageName: name, ImageARN: arn, Capacity: service.FleetSize{Instances: new(int64(1))}}
+		in.InstanceType = "GeneralPurpose.m7i.large"
+		_, err := h.CreateFleet(t.Context(), you, in)
+		return err
+	}
+	h.wants("by its name", make("f", "img", ""), fault.NotFound, "The image img for account 210987654321 does not exist.")
+	h.wants("by ARN and another name", make("f", "image", domain.ImageARN(img.Key)), fault.BadCombination, "different images")
+	h.must(make("f", "img", domain.ImageARN(img.Key)))
+	h.must(make("g", "", domain.ImageARN(img.Key)))
 }
 
 // TestRuleDesktopWindowsHasOneSession: an image of Windows brought by its owner

@@ -116,8 +116,8 @@ func (u *StackUpdate) sets() map[string]bool {
 	}
 }
 
-// UpdateStack changes a stack at any time; sessions that run keep what they
-// began with.
+// UpdateStack changes a stack at any time. What its users may do holds at once,
+// also for those who have a session.
 func (s *Service) UpdateStack(ctx context.Context, c domain.Caller, name string, u StackUpdate) (n *domain.Stack, err error) {
 	set := u.sets()
 	for _, d := range u.Drop {

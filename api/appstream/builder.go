@@ -6,13 +6,15 @@ import (
 
 	"slipway/api/convert"
 	"slipway/domain"
+	"slipway/fault"
 	"slipway/service"
 	"slipway/wire"
 	aws "slipway/wire/appstream"
 )
 
-// builderPage is DescribeImageBuilders' page when MaxResults is absent or 0.
-const builderPage = 50
+// builderPage is DescribeImageBuilders' page when MaxResults is absent or 0, and
+// builderMost the largest one; neither is published.
+const builderPage, builderMost = 50, 500
 
 func (a api) createImageBuilder(ctx context.Context, c *wire.Call, in *aws.CreateImageBuilderRequest) (*aws.CreateImageBuilderResult, error) {
 	req := service.BuilderSpec{
@@ -46,8 +48,11 @@ func (a api) describeImageBuilders(ctx context.Context, c *wire.Call, in *aws.De
 		return nil, err
 	}
 	q := service.BuilderQuery{Names: in.Names, After: after, Limit: int(convert.Val(in.MaxResults))}
-	if q.Limit == 0 {
+	switch {
+	case q.Limit == 0:
 		q.Limit = builderPage
+	case q.Limit < 0 || q.Limit > builderMost:
+		return nil, fault.New(fault.BadValue, "MaxResults is %d: it must be from 0 to %d.", q.Limit, builderMost).WithHint("Leave it out for pages of %d.", builderPage)
 	}
 	list, next, err := a.svc.Builders(ctx, convert.Caller(c), q)
 	if err != nil {

@@ -220,6 +220,15 @@ func (w *world) builderCreationRefused() {
 	if len(out.ImageBuilders) != 1 || *out.ImageBuilders[0].Name != "b" || out.NextToken != nil {
 		w.t.Errorf("refused requests left %+v", out.ImageBuilders)
 	}
+	page := func(n int32) error {
+		_, err := w.app.DescribeImageBuilders(w.ctx, &appstream.DescribeImageBuildersInput{MaxResults: &n})
+		return err
+	}
+	w.ok(page(0))
+	w.ok(page(500))
 	_, err = w.app.StartImageBuilder(w.ctx, &appstream.StartImageBuilderInput{Name: aws.String("none")})
-	w.refused([]refusal{{"no builder", err, none, []string{"image builder none"}}})
+	w.refused([]refusal{
+		{"no builder", err, none, []string{"image builder none"}},
+		{"a page of less than nothing", page(-1), value, []string{"MaxResults"}}, {"a page too large", page(501), value, []string{"500"}},
+	})
 }
