@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -132,7 +133,7 @@ func (l *Listener) begin(of domain.Key, machine string) *line {
 	var ctx context.Context
 	ctx, x.hangUp = context.WithCancel(l.ctx)
 	if of.Kind == domain.KindFleetInstance {
-		e := &entrance{w: l.World, line: x}
+		e := &entrance{w: l.World, line: x, turn: make(chan struct{}, 1)}
 		x.prepare = e.prepare
 		l.wg.Go(func() { e.keep(ctx, l) })
 	}
@@ -221,12 +222,16 @@ func (l *Listener) Talk(ctx context.Context, who domain.Key, f func(ctx context.
 	if x == nil {
 		return fault.New(fault.Canceled, "The server is stopping.")
 	}
-	return l.World.order(ctx, x.orders, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
+	err = l.World.order(ctx, x.orders, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
 		if err := x.prepare(ctx, tool); err != nil {
 			return err
 		}
 		return f(ctx, o, tool)
 	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fault.Wrap(fault.NotAvailable, err, "The machine does not answer.").WithHint("This needs the guest tool in its image.")
+	}
+	return err
 }
 
 // worksOn finds the machine on which somebody works, and whose it is.

@@ -3,7 +3,6 @@ package work
 import (
 	"context"
 	"maps"
-	"sync"
 
 	"slipway/domain"
 	"slipway/fault"
@@ -16,7 +15,7 @@ type entrance struct {
 	w    *World
 	line *line
 
-	mu    sync.Mutex
+	turn  chan struct{}     // has room for who prepares: a tool may take long, and others give up waiting
 	given guest.Environment // to the tool
 	life  string            // of that tool
 }
@@ -55,8 +54,12 @@ const enterTries = 3
 
 // prepare gives the tool the environment, unless it has it.
 func (e *entrance) prepare(ctx context.Context, tool guest.Greeting) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	want, err := e.w.environment(ctx, e.line.of)
 	if err != nil {
 		return err

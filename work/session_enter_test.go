@@ -3,12 +3,15 @@ package work_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"slipway/compute/fake"
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/guest"
@@ -75,6 +78,52 @@ func TestSessionEntersItsGuest(t *testing.T) {
 	if _, err := r.prints(l, ann, "true"); !fault.Is(err, fault.WrongState) {
 		t.Errorf("a session that has ended: %v", err)
 	}
+}
+
+// TestGuestDoesNotAnswer: whoever wants something of a guest without the tool, or
+// with one that hangs, is told so when their time is over, whatever others wait for.
+func TestGuestDoesNotAnswer(t *testing.T) {
+	asked, gate := make(chan bool, 9), make(chan bool)
+	hangs := func(_ string, c net.Conn) {
+		p := &guest.Peer{Do: func(context.Context, string, json.RawMessage) guest.Report {
+			asked <- true
+			<-gate
+			return guest.Report{}
+		}}
+		_ = p.Run(context.Background(), c)
+	}
+	for name, tool := range map[string]func(string, net.Conn){"no tool": func(_ string, c net.Conn) { _, _ = io.Copy(io.Discard, c) }, "one that hangs": hangs} {
+		t.Run(name, func(t *testing.T) {
+			r := &fleetRig{rig: newRig(t)}
+			d, err := fake.New(fake.Options{Dir: t.TempDir(), Guest: tool})
+			must(t, err)
+			r.world.Driver, r.world.Boot = d, work.BootLimits{Tool: time.Hour}
+			r.begin()
+			t.Cleanup(func() { r.keeper.Stop() })
+			r.fleet(func(f *domain.Fleet) { f.Desired = 1 })
+			r.as(domain.InstanceReady, 1)
+			ann := r.session("ann", r.instances()[0], nil)
+			seats := &work.Seats{Talk: r.listen().Talk}
+			if name != "no tool" {
+				<-asked // it was told whose it is, and that is waited for
+			}
+			done := make(chan error, 1)
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				done <- seats.Launch(ctx, ann, domain.Application{Name: "calc", Path: "/calc"})
+			}()
+			select {
+			case err := <-done:
+				if !fault.Is(err, fault.NotAvailable) {
+					t.Errorf("%v", err)
+				}
+			case <-time.After(30 * time.Second): // the tool is given longer
+				t.Error("it waits for somebody else")
+			}
+		})
+	}
+	close(gate)
 }
 
 // TestInstancesHaveAddresses: no two the same, in the subnet that has room; a
