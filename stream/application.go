@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strings"
 	"time"
 
 	"slipway/domain"
@@ -48,8 +49,12 @@ const (
 	Download = "DownloadFile"
 )
 
+// maxName is how many bytes of a name are written down: anybody may ask for any.
+const maxName = 255
+
 // did tells of a deed: it is counted, logged, and written down for good.
 func (s *Server) did(r *http.Request, scr *service.Screen, what, name string, bytes int64, err error) {
+	name = strings.ToValidUTF8(name[:min(len(name), maxName)], "")
 	s.figures.did(what, bytes, err)
 	d := Deed{What: what, Session: scr.Session.Key, User: scr.Session.User, Stack: scr.Session.Stack, Name: name, Bytes: bytes,
 		At: s.c.Now(), Source: r.RemoteAddr, Browser: r.UserAgent(), Err: err, SessionView: scr.Session.View}

@@ -24,6 +24,7 @@ import (
 
 // hands are guests that remember what was done in them.
 type hands struct {
+	put   func() // called with every piece that comes, when set
 	mu    sync.Mutex
 	did   []string
 	files map[string][]byte
@@ -53,6 +54,9 @@ func (h *hands) Files(context.Context, domain.Key) (out []domain.SessionFile, er
 }
 
 func (h *hands) PutFile(_ context.Context, _ domain.Key, f domain.Arriving, offset int64, piece []byte) (int64, string, error) {
+	if h.put != nil {
+		h.put()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if strings.ContainsAny(f.Name, `/\`) || f.Name == ".." {
@@ -102,7 +106,9 @@ func handed(t *testing.T) (*desk, *hands, func() []stream.Deed) {
 	var deeds []stream.Deed
 	var asked atomic.Int64
 	d := sit(t, func(c *stream.Config) {
-		c.Pictures = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "picture "+r.PathValue("token")) })
+		c.Pictures = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "picture "+r.PathValue("token"))
+		})
 		c.Guests, c.Secret, c.Look = h, []byte("secret"), 10*time.Millisecond
 		// Time passes with every look at the clock.
 		c.Now = func() time.Time { return time.Now().Add(time.Duration(asked.Add(1)) * c.Look) }
@@ -386,5 +392,94 @@ func TestDownloadsAreCutOff(t *testing.T) {
 	}
 	if b := body(res); res.StatusCode != http.StatusPartialContent || b != "0123456789" {
 		t.Errorf("the rest: %s %q", res.Status, b)
+	}
+}
+
+// TestFilesOnTheirWayAreFew: what a session's pieces take of the server's memory
+// has an end; when one has arrived the next may come.
+func TestFilesOnTheirWayAreFew(t *testing.T) {
+	d, h, deeds := handed(t)
+	begun, gate := make(chan bool, 64), make(chan bool)
+	h.put = func() { begun <- true; <-gate }
+	own := d.http.URL
+	ended := make(chan int, 64)
+	send := func(id int) {
+		res := d.ask("PUT", put("f", fmt.Sprint("t", id), 1, 0), page, own, strings.NewReader("a"))
+		ended <- res.StatusCode
+	}
+	n := 0
+	for refused := false; !refused && n < 32; n++ {
+		go send(n)
+		select {
+		case <-begun:
+		case status := <-ended:
+			refused = status == http.StatusConflict
+			if !refused {
+				t.Errorf("piece %d: %d", n, status)
+			}
+		}
+	}
+	if n == 32 {
+		t.Error("there is no end of them")
+	}
+	if res := d.ask("GET", "files", page, "", nil); res.StatusCode != http.StatusOK {
+		t.Errorf("the list meanwhile: %s", res.Status)
+	}
+	close(gate)
+	for range n - 1 {
+		<-ended
+	}
+	deeds()
+	if res := d.ask("PUT", put("f", "after", 1, 0), page, own, strings.NewReader("a")); res.StatusCode != http.StatusOK {
+		t.Errorf("after them: %s", res.Status)
+	}
+}
+
+// TestDownloadsThatNobodyTakes end: with the browser that has stopped reading.
+func TestDownloadsThatNobodyTakes(t *testing.T) {
+	h := &hands{files: map[string][]byte{"f": make([]byte, 64<<20)}, stamp: "1"} // more than lies on the way
+	deeds := make(chan stream.Deed, 1)
+	d := sit(t, func(c *stream.Config) {
+		c.Guests, c.Pictures, c.Secret, c.Slow = h, http.NotFoundHandler(), []byte("secret"), 50*time.Millisecond
+		c.Did = func(x stream.Deed) { deeds <- x }
+	})
+	d.used(func(s *service.Screen) { s.Download = true })
+	d.ask("GET", d.links()["f"], page, "", nil)
+	select {
+	case x := <-deeds:
+		if x.Err == nil || x.Bytes >= 64<<20 {
+			t.Errorf("%d bytes, %v", x.Bytes, x.Err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it goes on for ever")
+	}
+}
+
+// TestDownloadsInManyPieces: who asks for several parts of a file gets it whole.
+func TestDownloadsInManyPieces(t *testing.T) {
+	d, h, _ := handed(t)
+	h.files["f"] = []byte("0123456789")
+	r, err := http.NewRequestWithContext(t.Context(), "GET", d.http.URL+"/_slipway/stream/p/bbbb/"+d.links()["f"], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Cookie", "slipway-page="+page)
+	r.Header.Set("Range", "bytes=0-0,2-2")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := body(res); res.StatusCode != http.StatusOK || b != "0123456789" {
+		t.Errorf("%s %q", res.Status, b)
+	}
+}
+
+// TestDeedsHaveShortNames, whatever is asked for.
+func TestDeedsHaveShortNames(t *testing.T) {
+	d, _, deeds := handed(t)
+	d.used(func(s *service.Screen) { s.Upload = false })
+	d.ask("PUT", put(strings.Repeat("ä", 5000), "x", 1, 0), page, d.http.URL, strings.NewReader("a"))
+	if x := deeds(); len(x) != 1 || len(x[0].Name) > 300 || !strings.HasPrefix(x[0].Name, "ää") {
+		t.Errorf("%d deeds, the first of %d bytes", len(x), len(x[0].Name))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"slipway/domain"
@@ -22,6 +23,28 @@ import (
 // MaxUpload is how many bytes of a file come in one request: a page sends a file
 // in as many as it takes, and goes on after the last that arrived.
 const MaxUpload = 1 << 20
+
+// moving is how many files of one session may be on their way at once: a page sends
+// one after the other, and a browser has no more connections. Each takes a piece of
+// memory.
+const moving = 8
+
+// moves counts a file that begins its way; done that it has ended.
+func (s *Server) moves(session domain.Key) (done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.moved[session] >= moving {
+		return nil, fault.New(fault.Busy, "%d files of this session are on their way.", moving).WithHint("Wait until one has arrived.")
+	}
+	s.moved[session]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.moved[session]--; s.moved[session] == 0 {
+			delete(s.moved, session)
+		}
+	}, nil
+}
 
 // linkLife is how long the address of a file works, also to go on with it.
 const linkLife = time.Hour
@@ -146,6 +169,11 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, scr *service.Screen
 	if err := up(scr); err != nil {
 		return out, err
 	}
+	over, err := s.moves(scr.Session.Key)
+	if err != nil {
+		return out, err
+	}
+	defer over()
 	done := comes(w, 15*s.c.Body)
 	piece, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxUpload))
 	var large *http.MaxBytesError
@@ -194,8 +222,13 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 		s.notice(w, err)
 		return
 	}
-	f := &leaving{name: name, session: scr.Session.Key, r: r, s: s, token: token, looked: s.c.Now()}
-	if err := f.begin(scr); err != nil {
+	f := &leaving{ResponseWriter: w, name: name, session: scr.Session.Key, r: r, s: s, token: token, looked: s.c.Now()}
+	over, err := s.moves(f.session)
+	if err == nil {
+		defer over()
+		err = f.begin(scr)
+	}
+	if err != nil {
 		s.did(r, scr, Download, name, 0, err)
 		s.notice(w, err)
 		return
@@ -206,15 +239,19 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	sum := sha256.Sum256([]byte(f.first.Stamp)) // the guest's words
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
-	http.ServeContent(w, r, "", time.Time{}, f)
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		r.Header.Del("Range") // each of many parts would be asked of the guest
+	}
+	http.ServeContent(f, r, "", time.Time{}, f)
 	s.did(r, scr, Download, name, f.sent, f.err)
 	if f.err != nil {
 		panic(http.ErrAbortHandler) // so that the browser knows that it has not all
 	}
 }
 
-// leaving reads a file of a guest.
+// leaving reads a file of a guest, and writes it to a browser.
 type leaving struct {
+	http.ResponseWriter
 	name, token string
 	session     domain.Key
 	r           *http.Request
@@ -260,6 +297,22 @@ func (f *leaving) Seek(offset int64, whence int) (int64, error) {
 	return to, nil
 }
 
+// Write implements http.ResponseWriter. A browser that takes nothing is not waited
+// for.
+func (f *leaving) Write(p []byte) (int, error) {
+	done := goes(f.ResponseWriter, f.s.c.Slow)
+	n, err := f.ResponseWriter.Write(p)
+	if f.sent += int64(n); err == nil {
+		// What is kept back is lost when the rest cannot be had.
+		err = http.NewResponseController(f.ResponseWriter).Flush()
+	}
+	done()
+	if err != nil {
+		f.err = fault.Wrap(fault.Canceled, err, "The browser did not take all of it.")
+	}
+	return n, err
+}
+
 // Read implements io.Reader. While it goes on, it is asked again whether the user
 // may have it.
 func (f *leaving) Read(p []byte) (int, error) {
@@ -274,7 +327,6 @@ func (f *leaving) Read(p []byte) (int, error) {
 	n := copy(p, f.rest)
 	f.rest = f.rest[n:]
 	f.at += int64(n)
-	f.sent += int64(n)
 	return n, nil
 }
 

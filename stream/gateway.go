@@ -431,3 +431,10 @@ func comes(w http.ResponseWriter, within time.Duration) (done func()) {
 	_ = c.SetReadDeadline(time.Now().Add(within)) // recorders have none
 	return func() { _ = c.SetReadDeadline(time.Time{}) }
 }
+
+// goes bounds the time in which what is written goes, until done is called.
+func goes(w http.ResponseWriter, within time.Duration) (done func()) {
+	c := http.NewResponseController(w)
+	_ = c.SetWriteDeadline(time.Now().Add(within)) // recorders have none
+	return func() { _ = c.SetWriteDeadline(time.Time{}) }
+}

@@ -70,7 +70,7 @@ type Config struct {
 	Viewers        int           // connections at once: 1024
 	ViewersPerPage int           // of one page: 4
 	Look           time.Duration // how often the screen is asked for again: 5 s
-	Slow           time.Duration // how long a viewer may take to receive a piece: 30 s
+	Slow           time.Duration // how long a viewer may take to receive a piece, of a picture or a file: 30 s
 	Ping           time.Duration // how often a viewer must show that it is there: 20 s
 	Body           time.Duration // how long the body of a request may take to come: 10 s; of a piece of a file 15 times as long
 }
@@ -85,6 +85,7 @@ type Server struct {
 	mu      sync.Mutex
 	closed  bool
 	viewers map[*viewer]bool
+	moved   map[domain.Key]int // files on their way, by session
 	running sync.WaitGroup
 }
 
@@ -101,7 +102,7 @@ func New(c Config) *Server {
 	if c.ViewersPerPage == 0 {
 		c.ViewersPerPage = 4
 	}
-	s := &Server{c: c, mux: http.NewServeMux(), viewers: map[*viewer]bool{},
+	s := &Server{c: c, mux: http.NewServeMux(), viewers: map[*viewer]bool{}, moved: map[domain.Key]int{},
 		figures: newFigures()}
 	s.mux.HandleFunc("GET "+c.Path+"{$}", s.openAddress)
 	s.mux.HandleFunc("GET "+c.Path+"p/{page}/{$}", s.openPage)

@@ -100,6 +100,9 @@ func (r Rules) textMayPass(length int32, flags uint32, in bool) bool {
 	if length >= 0 {
 		return int64(length) <= int64(allowed) && allowed > 0
 	}
+	if !r.understood(extendedClip) {
+		return false // though nobody agreed on it
+	}
 	const asks, gives = actionRequest | actionPeek, actionNotify | actionProvide
 	switch {
 	case flags&actionCaps != 0: // says what its sender can; QEMU then heeds none of the others

@@ -91,6 +91,7 @@ func TestViewerMessages(t *testing.T) {
 		{"a text that is longer", Rules{CopyIn: 4}, cut, []byte{}},
 		{"encodings that are not understood", free, encodings(1, 50, 7, -260, 16, 5, 0, -313, -258, -1063131698), encodings(1, 7, 16, 0, -258, -1063131698)},
 		{"no extended clipboard where a length is to be kept", Rules{CopyIn: 100}, encodings(7, -1063131698), encodings(7)},
+		{"and no messages of it", Rules{CopyIn: 100, CopyOut: 100}, join(cut, provide, request, both, capsText), cut},
 	} {
 		want := c.want
 		if want == nil {
@@ -174,6 +175,7 @@ func TestGuestMessages(t *testing.T) {
 		{"a bell and colours", free, join(bell, 1, 0, be16(0), be16(2), make([]byte, 12)), nil},
 		{"clipboard", free, join(text, extended, asks, caps), nil},
 		{"no copying out", Rules{CopyIn: MaxText}, join(text, extended, asks, caps), join(asks, caps)},
+		{"a length that cannot be seen", Rules{CopyIn: 100, CopyOut: 100}, join(text, extended, asks, caps), text},
 		{"no copying in", Rules{CopyOut: MaxText}, join(text, extended, asks, caps), join(text, extended, caps)},
 		{"a text that is too long", Rules{CopyOut: 2}, join(text, bell), bell},
 	} {
