@@ -455,6 +455,26 @@ func TestDownloadsThatNobodyTakes(t *testing.T) {
 	}
 }
 
+// TestDownloadsEndWithTheServer: one that stops waits for none.
+func TestDownloadsEndWithTheServer(t *testing.T) {
+	d, h, deeds := handed(t)
+	h.files["f"] = make([]byte, 5000)
+	link := d.links()["f"]
+	h.each = func(n int) {
+		if n == 2 {
+			d.srv.Close()
+		}
+	}
+	if n, err := io.Copy(io.Discard, d.ask("GET", link, page, "", nil).Body); err == nil || n >= 5000 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	var x []stream.Deed
+	d.until("it is written down", func() bool { x = append(x, deeds()...); return len(x) > 0 })
+	if !fault.Is(x[0].Err, fault.Unavailable) {
+		t.Errorf("%v", x[0].Err)
+	}
+}
+
 // TestDownloadsInManyPieces: who asks for several parts of a file gets it whole.
 func TestDownloadsInManyPieces(t *testing.T) {
 	d, h, _ := handed(t)

@@ -331,6 +331,9 @@ func (f *leaving) Read(p []byte) (int, error) {
 }
 
 func (f *leaving) more() error {
+	if f.s.isClosed() {
+		return restarting()
+	}
 	if now := f.s.c.Now(); now.Sub(f.looked) >= f.s.c.Look {
 		f.looked = now
 		scr, err := f.s.sessionOf(f.r, f.token)

@@ -175,7 +175,7 @@ func secure(h http.Header) {
 }
 
 // Close ends all connections, telling viewers to come again, and waits for
-// them. Repeatable.
+// them; files that leave are cut off at their next piece. Repeatable.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -185,6 +185,14 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.running.Wait()
 }
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+func restarting() error { return fault.New(fault.Unavailable, "The server is restarting.") }
 
 // enter counts a viewer in, or says why it may not.
 func (s *Server) enter(v *viewer) error {
@@ -198,7 +206,7 @@ func (s *Server) enter(v *viewer) error {
 	}
 	switch {
 	case s.closed:
-		return fault.New(fault.Unavailable, "The server is restarting.")
+		return restarting()
 	case len(s.viewers) >= s.c.Viewers:
 		return fault.New(fault.Unavailable, "Too many screens are looked at. Try again later.")
 	case same >= s.c.ViewersPerPage:

@@ -164,9 +164,11 @@ func within(ps []netip.Prefix, ip netip.Addr) bool {
 	return false
 }
 
-// answer serves until ctx ends, telling clients where once it is true.
-func answer(ctx context.Context, ln *listener, h http.Handler, announce func() error, log *slog.Logger) error {
+// answer serves until ctx ends, telling clients where once it is true; stopping
+// is called when it does, to end what lasts.
+func answer(ctx context.Context, ln *listener, h http.Handler, announce func() error, stopping func(), log *slog.Logger) error {
 	srv := wire.NewHTTPServer(h, log)
+	srv.RegisterOnShutdown(stopping)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
 	if err := announce(); err != nil {

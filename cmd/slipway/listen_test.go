@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -54,6 +56,39 @@ func TestSelfSignedCertificateIsTrustedByItsBundle(t *testing.T) {
 	}
 	if st, err := os.Stat(c.DataDir + "/tls/key.pem"); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("the key: %v %v", st, err)
+	}
+}
+
+// TestWhatLastsIsEnded: a server that stops waits for its requests, and those that
+// go on until they are told to end are told first.
+func TestWhatLastsIsEnded(t *testing.T) {
+	c := DefaultServeConfig()
+	c.DataDir, c.Listen = t.TempDir(), "127.0.0.1:0"
+	ln, err := listen(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, told := make(chan bool), make(chan bool)
+	lasts := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(begun)
+		<-told
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- answer(ctx, ln, lasts, func() error { return nil }, func() { close(told) }, slog.New(slog.DiscardHandler))
+	}()
+	go func() {
+		<-begun
+		stop()
+	}()
+	resp, err := http.Get(ln.endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -108,7 +108,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 	return answer(ctx, ln, behindProxies(c.TrustedProxies, handler), func() error {
 		log.Info("answering", "endpoint", ln.endpoint, "account", key.Account, "region", c.Region, "data", c.DataDir)
 		return announce(c, ln, key, stdout)
-	}, log)
+	}, screens.Close, log)
 }
 
 // after tells everybody who watches calls.
