@@ -23,7 +23,7 @@ type Builder struct {
 	Endpoints    []AccessEndpoint `json:",omitempty"`
 	RoleARN      string           `json:",omitempty"`
 	Internet     bool
-	AgentVersion string `json:",omitempty"`
+	AgentVersion string `json:",omitempty"` // that was asked for; "" for the image's
 	NoIMDSv1     *bool  `json:",omitempty"`
 	Tags         Tags
 
@@ -38,6 +38,8 @@ type Builder struct {
 	// guest tool that greeted last.
 	Catalog []Application `json:",omitempty"`
 	Tool    string        `json:",omitempty"`
+	// FreshTool: this start brings the guest tool to the server's version.
+	FreshTool bool `json:",omitempty"`
 
 	// Updates is the image that the service makes with it; "" for a builder of
 	// somebody's.
@@ -173,6 +175,7 @@ var BuilderMachine = &Machine{
 
 		{BuilderUpdatingAgent, BuilderAgentBegun, Ignore, ""},
 		{BuilderUpdatingAgent, BuilderReady, Accept, BuilderRunning},
+		{BuilderUpdatingAgent, BuilderAskSync, Accept, BuilderPendingSyncingApps}, // software was asked for at the create
 		{BuilderUpdatingAgent, BuilderBroke, Accept, BuilderFailed},
 
 		{BuilderRebooting, BuilderRebootBegun, Ignore, ""},

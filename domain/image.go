@@ -32,16 +32,16 @@ type Image struct {
 	// DynamicCatalog lets programs of an instance change what users may start.
 	DynamicCatalog bool `json:",omitempty"`
 	RoleARN        string
-	AgentPolicy    string // CURRENT_LATEST or ALWAYS_LATEST
+	AgentPolicy    string // AgentCurrent or AgentAlways; "" is AgentCurrent
 	Families       []string
 	Catalog        []Application
 	Tags           Tags
 
-	// Of public base images: when it was released, which agent it has, and where
-	// the row comes from.
-	Released     *time.Time `json:",omitempty"`
-	AgentVersion string     `json:",omitempty"`
-	Origin       string     `json:",omitempty"` // OriginCatalogue or OriginPublished
+	// AgentVersion is that of the guest tool on its disk, as far as it was heard of.
+	AgentVersion string `json:",omitempty"`
+	// Of public base images: when it was released, and where the row comes from.
+	Released *time.Time `json:",omitempty"`
+	Origin   string     `json:",omitempty"` // OriginCatalogue or OriginPublished
 
 	// Shares is who else may use the image, by account.
 	Shares map[string]ImagePermission `json:",omitempty"`
@@ -55,6 +55,13 @@ type Image struct {
 	Findings []Finding // what the rules said about the disk, waivers included
 	Evidence Evidence
 }
+
+// Which guest tool the machines of an image run: the one that it has, or the
+// server's of the day, which is brought into each machine before anybody has it.
+const (
+	AgentCurrent = "CURRENT_LATEST"
+	AgentAlways  = "ALWAYS_LATEST"
+)
 
 // Where a public base image comes from.
 const (

@@ -70,7 +70,7 @@ func (s *Service) Builder(ctx context.Context, c domain.Caller, name string) (b 
 // PENDING. agent is a version of AppStream's agent or "".
 func (s *Service) StartBuilder(ctx context.Context, c domain.Caller, name, agent string) (*domain.Builder, error) {
 	return s.askBuilder(ctx, c, name, domain.BuilderAskStart, domain.FlowBuilderStart, func(tx store.Tx, b *domain.Builder) error {
-		if err := s.checkAgent(agent, b.AgentVersion); err != nil {
+		if err := s.agent(b, agent, b.Tool); err != nil {
 			return err
 		}
 		t, ok := s.instances().Find(b.InstanceType)
@@ -142,15 +142,20 @@ func (s *Service) promise(tx store.Tx, b *domain.Builder, t domain.InstanceType)
 	return s.fits(tx, t, 1, b.Key)
 }
 
-// checkAgent refuses versions of AppStream's agent that nobody could install.
-// AWS's word for the newest one is [LATEST]; an image's own version is the one
-// that is there.
-func (s *Service) checkAgent(version, own string) error {
-	latest := strings.EqualFold(strings.Trim(version, "[]"), "LATEST")
-	if version == "" || latest || version == own || s.room().Pretend {
-		return nil
+// agent writes down which version of AppStream's agent, the guest tool, a builder
+// is to have from this start on, and refuses versions that nobody could install.
+// AWS's word for the newest one is [LATEST], here the server's; an image's own
+// version is the one that is there.
+func (s *Service) agent(b *domain.Builder, version, own string) error {
+	latest := strings.EqualFold(strings.Trim(version, "[]"), "LATEST") || version != "" && version == s.Config.Tool
+	if version != "" && !latest && version != own && !s.room().Pretend {
+		return fault.New(fault.BadValue, "The AppStream agent version %s is not available on this server.", version).WithHint("Leave AppstreamAgentVersion out, or use [LATEST].")
 	}
-	return fault.New(fault.BadValue, "The AppStream agent version %s is not available on this server.", version).WithHint("Leave AppstreamAgentVersion out, or use [LATEST].")
+	b.FreshTool = latest
+	if version != "" {
+		b.AgentVersion = version
+	}
+	return nil
 }
 
 // checkSoftware refuses names that are not licence-included software, and such as

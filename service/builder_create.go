@@ -182,7 +182,7 @@ func (s *Service) checkBuilderImage(img *domain.Image, t domain.InstanceType, b 
 	if !s.instances().Runs(img.Type, img.Families, t) {
 		return s.wrongFamily(img, t)
 	}
-	if err := s.checkAgent(b.AgentVersion, img.AgentVersion); err != nil {
+	if err := s.agent(b, b.AgentVersion, img.AgentVersion); err != nil {
 		return err
 	}
 	if img.Disk == "" && !s.room().Pretend {
@@ -193,9 +193,7 @@ func (s *Service) checkBuilderImage(img *domain.Image, t domain.InstanceType, b 
 	}
 	b.Image, b.ImageARN, b.Platform = imageKey(img), domain.ImageARN(img.Key), img.Platform
 	b.Disk, b.DiskBytes, b.Catalog = img.Disk, img.DiskBytes, img.Catalog
-	if b.AgentVersion == "" {
-		b.AgentVersion = img.AgentVersion
-	}
+	b.Tool = img.AgentVersion
 	return nil
 }
 

@@ -96,11 +96,11 @@ func checkNewImage(in NewImage) error {
 func imageOf(tx store.Tx, b *domain.Builder, in NewImage) (*domain.Image, error) {
 	img := &domain.Image{
 		DisplayName: in.DisplayName, Description: in.Description, Platform: b.Platform, Visibility: domain.VisibilityPrivate,
-		Builder: b.Key.Name, BaseImage: b.ImageARN, DynamicCatalog: in.DynamicCatalog, AgentVersion: b.AgentVersion, AgentPolicy: "CURRENT_LATEST",
+		Builder: b.Key.Name, BaseImage: b.ImageARN, DynamicCatalog: in.DynamicCatalog, AgentVersion: b.Tool, AgentPolicy: domain.AgentCurrent,
 		Catalog: slices.Clone(b.Catalog), Tags: in.Tags,
 	}
 	if in.LatestAgent {
-		img.AgentPolicy = "ALWAYS_LATEST"
+		img.AgentPolicy = domain.AgentAlways
 	}
 	img.Key = domain.Key{Scope: b.Key.Scope, Kind: domain.KindImage, Name: in.Name}
 	base := new(domain.Image)
@@ -108,6 +108,9 @@ func imageOf(tx store.Tx, b *domain.Builder, in NewImage) (*domain.Image, error)
 		return nil, err
 	}
 	img.Type, img.Families = base.Type, base.Families
+	if img.AgentVersion == "" {
+		img.AgentVersion = base.AgentVersion
+	}
 	all, err := softwareOf(tx, b)
 	if err != nil {
 		return nil, err

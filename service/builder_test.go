@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -130,6 +131,58 @@ func TestBuilderRefusals(t *testing.T) {
 	}
 	if all, _, err := h.Builders(t.Context(), me, service.BuilderQuery{}); err != nil || len(all) != 2 {
 		t.Errorf("refused requests left %d builders, %v", len(all), err)
+	}
+}
+
+// TestBuilderAgent: the newest agent is the guest tool that this server carries, and
+// what was asked for holds from that start on; what the image has is told until the
+// guest has said what it has.
+func TestBuilderAgent(t *testing.T) {
+	h := newHouse(t, rules.AWS)
+	h.Config.Tool = "v2"
+	h.available("img")
+	h.image(func(n *domain.Image) { n.AgentVersion = "v1" })
+	for i, c := range []struct {
+		asked string
+		fresh bool
+	}{{"", false}, {"v1", false}, {"v2", true}, {"LATEST", true}, {"[LATEST]", true}, {"[latest]", true}} {
+		b, err := h.building(func(in *service.BuilderSpec) { in.Name, in.AgentVersion = fmt.Sprint("b", i), c.asked })
+		if err != nil || b.FreshTool != c.fresh || b.AgentVersion != c.asked || b.Tool != "v1" {
+			t.Errorf("%q: %+v, %v", c.asked, b, err)
+		}
+	}
+	off := []domain.Event{domain.BuilderReady, domain.BuilderAskStop, domain.BuilderOff}
+	b := h.built("b", off...)
+	for _, c := range []struct {
+		asked string
+		fresh bool
+		told  string
+	}{{"[LATEST]", true, "[LATEST]"}, {"", false, "[LATEST]"}, {"v1", false, "v1"}} {
+		got, err := h.StartBuilder(t.Context(), me, "b", c.asked)
+		if err != nil || got.FreshTool != c.fresh || got.AgentVersion != c.told {
+			t.Errorf("started with %q: %+v, %v", c.asked, got, err)
+		}
+		h.event(b.Key, off...)
+	}
+	_, err := h.StartBuilder(t.Context(), me, "b", "v3")
+	h.wants("a version that nobody has", err, fault.BadValue, "[LATEST]")
+	h.event(b.Key, domain.BuilderAskStart, domain.BuilderReady)
+	img, err := h.makeImage(nil)
+	if err != nil || img.AgentVersion != "v1" {
+		t.Errorf("an image of a guest that said nothing: %+v, %v", img, err)
+	}
+	h.must(h.Store.Update(t.Context(), func(tx store.Tx) error {
+		n := new(domain.Builder)
+		if err := tx.Get(me.Key(domain.KindBuilder, "b0"), n); err != nil {
+			return err
+		}
+		n.Tool = "v2"
+		return tx.Put(n)
+	}))
+	h.event(me.Key(domain.KindBuilder, "b0"), domain.BuilderReady)
+	img, err = h.makeImage(func(in *service.NewImage) { in.Builder, in.Name = "b0", "newer" })
+	if err != nil || img.AgentVersion != "v2" || img.AgentPolicy != domain.AgentCurrent {
+		t.Errorf("an image of a guest with another tool: %+v, %v", img, err)
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *Service) ImportImage(ctx context.Context, c domain.Caller, in Import) (
 		Tags: in.Tags, Intended: in.Intended, Families: s.instances().Families("CUSTOM"),
 	}
 	if img.AgentPolicy == "" {
-		img.AgentPolicy = "CURRENT_LATEST"
+		img.AgentPolicy = domain.AgentCurrent
 	}
 	img.Key = c.Key(domain.KindImage, in.Name)
 	run := s.Store.Update

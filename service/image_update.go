@@ -122,7 +122,7 @@ func (s *Service) updateBuilder(tx store.Tx, from *domain.Image, in ImageUpdate)
 	b := &domain.Builder{
 		Description: "Updates an image: " + in.Name, Image: from.Key, ImageARN: domain.ImageARN(from.Key), Platform: from.Platform, InstanceType: t.Name,
 		VolumeGiB: max(domain.VolumeDefaultGiB, (from.DiskBytes+gib-1)/gib), Disk: from.Disk, DiskBytes: from.DiskBytes, Internet: true, Updates: in.Name,
-		AgentVersion: from.AgentVersion, Machine: s.IDs.Machine(), Run: 1,
+		Tool: from.AgentVersion, Machine: s.IDs.Machine(), Run: 1,
 	}
 	if f := in.Tags["slipway:fault"]; f != "" {
 		b.Tags = domain.Tags{"slipway:fault": f} // heeded by the fake driver alone

@@ -46,6 +46,8 @@ type Config struct {
 	Instances *domain.Catalogue
 	// Installers is the software that the operator provides; nil: none.
 	Installers *domain.Installers
+	// Tool is the version of the guest tool that this server carries; "": none.
+	Tool string
 	// AskPatience is how long a request waits for a guest's answer; 0: 20 seconds,
 	// less than the clients that are known wait for one of ours.
 	AskPatience time.Duration

@@ -20,6 +20,7 @@ import (
 type builderState struct {
 	Machine string
 	Overlay string
+	Agent   string // why the guest tool is not as new as was asked for
 }
 
 // builderDir holds what a builder's board remembers and its last screenshot and

@@ -51,10 +51,12 @@ func pendingSoftware(tx store.Tx, b *domain.Builder) ([]*domain.Software, error)
 
 // startDeploys ends a start with the deployment of what was asked for at the
 // create, if anything was.
-func (w *World) startDeploys(ctx context.Context, key domain.Key, machine string) (asked bool, err error) {
+func (w *World) startDeploys(ctx context.Context, key domain.Key, s *builderState) (asked bool, err error) {
 	err = w.Store.Update(ctx, func(tx store.Tx) error {
 		b := new(domain.Builder)
-		if err := tx.Get(key, b); fault.Is(err, fault.NotFound) || err == nil && (b.Machine != machine || b.State != domain.BuilderPending) {
+		err := tx.Get(key, b)
+		starting := b.State == domain.BuilderPending || b.State == domain.BuilderUpdatingAgent
+		if fault.Is(err, fault.NotFound) || err == nil && (b.Machine != s.Machine || !starting) {
 			asked = true // this step is being repeated
 			return nil
 		} else if err != nil {
@@ -64,7 +66,7 @@ func (w *World) startDeploys(ctx context.Context, key domain.Key, machine string
 		if asked = len(pending) > 0; err != nil || !asked {
 			return err
 		}
-		b.Reason, b.Errors = nil, nil
+		s.started(tx, b)
 		if _, err := tx.Move(key, domain.BuilderAskSync, "", b); err != nil {
 			return err
 		}

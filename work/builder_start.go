@@ -9,6 +9,7 @@ import (
 	"slipway/disk/rules"
 	"slipway/domain"
 	"slipway/fault"
+	"slipway/guest"
 	"slipway/store"
 )
 
@@ -129,7 +130,7 @@ func (w *World) startDropMachine(ctx context.Context, _ *Run, s *builderState) e
 func (w *World) startClimb(ctx context.Context, r *Run, s *builderState) error {
 	w.Slots.Resume(s.Machine)
 	key := r.Job().Subject
-	return w.climb(ctx, r, s.Machine, ladder{
+	err := w.climb(ctx, r, s.Machine, ladder{
 		rungs:   []domain.Rung{{Name: rungHandedOver, Needed: true}, {Name: rungNetwork}, {Name: rungDisplay, Needed: true}},
 		display: rungHandedOver, retry: "start the image builder again", dir: w.builderDir(s.Machine),
 		load: func(ctx context.Context) (domain.Evidence, error) {
@@ -143,16 +144,48 @@ func (w *World) startClimb(ctx context.Context, r *Run, s *builderState) error {
 			return w.editBuilder(ctx, key, s.Machine, func(_ store.Tx, b *domain.Builder) { change(&b.Evidence) })
 		},
 	})
+	if err == nil {
+		err = w.startAgent(ctx, r, s)
+	}
+	return err
+}
+
+// startAgent brings the guest tool to this server's version, if that was asked for.
+// Where it cannot be, the builder says so and runs: there may be no tool yet.
+func (w *World) startAgent(ctx context.Context, r *Run, s *builderState) error {
+	b, err := w.builder(ctx, r, s)
+	if err != nil || !b.FreshTool {
+		return err
+	}
+	s.Agent = ""
+	err = w.freshen(ctx, r, s.Machine, guest.RoleBuilder, b.Tool != "", func() error {
+		return w.moveBuilder(ctx, b.Key, s.Machine, domain.BuilderAgentBegun, "", nil)
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil || !fault.Is(err, fault.NotAvailable) && !fault.Is(err, fault.Incompatible):
+		return err
+	}
+	s.Agent = fault.Public(err)
+	return nil
+}
+
+// started takes away what an earlier start blamed a builder for, and tells what
+// this one could not do.
+func (s *builderState) started(tx store.Tx, b *domain.Builder) {
+	b.Reason, b.Errors = nil, nil
+	if s.Agent != "" {
+		b.Errors = []domain.ImageError{{Code: "INTERNAL_SERVICE_ERROR", Message: "The agent was not updated. " + s.Agent, At: tx.Now()}}
+	}
 }
 
 // startRunning lets go of the slot: slots are for booting, which takes a
 // processor; a guest that is up mostly waits.
 func (w *World) startRunning(ctx context.Context, r *Run, s *builderState) error {
-	asked, err := w.startDeploys(ctx, r.Job().Subject, s.Machine)
+	asked, err := w.startDeploys(ctx, r.Job().Subject, s)
 	if err == nil && !asked {
-		err = w.moveBuilder(ctx, r.Job().Subject, s.Machine, domain.BuilderReady, "", func(_ store.Tx, b *domain.Builder) {
-			b.Reason, b.Errors = nil, nil
-		})
+		err = w.moveBuilder(ctx, r.Job().Subject, s.Machine, domain.BuilderReady, "", s.started)
 	}
 	if err == nil {
 		w.Slots.Release(s.Machine)

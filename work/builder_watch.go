@@ -67,7 +67,7 @@ func (a *Watcher) Look(ctx context.Context) error {
 	var all []*domain.Builder
 	err := a.World.Store.View(ctx, func(tx store.Tx) (err error) {
 		all, err = store.List[domain.Builder](tx, store.Query{Kind: domain.KindBuilder, States: []domain.State{
-			domain.BuilderRunning, domain.BuilderPending, domain.BuilderStopping, domain.BuilderDeleting, domain.BuilderPendingSyncingApps,
+			domain.BuilderRunning, domain.BuilderPending, domain.BuilderStopping, domain.BuilderDeleting, domain.BuilderPendingSyncingApps, domain.BuilderUpdatingAgent,
 		}})
 		return err
 	})
@@ -152,7 +152,7 @@ func (a *Watcher) lacksTPM(ctx context.Context, b *domain.Builder) error {
 
 var builderFlows = map[domain.State]string{
 	domain.BuilderPending: domain.FlowBuilderStart, domain.BuilderStopping: domain.FlowBuilderStop, domain.BuilderDeleting: domain.FlowBuilderDelete,
-	domain.BuilderPendingSyncingApps: domain.FlowBuilderDeploy,
+	domain.BuilderPendingSyncingApps: domain.FlowBuilderDeploy, domain.BuilderUpdatingAgent: domain.FlowBuilderStart,
 }
 
 // job gives a builder on its way a new job where the old one was cancelled

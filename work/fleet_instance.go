@@ -8,6 +8,8 @@ import (
 
 	"slipway/disk"
 	"slipway/domain"
+	"slipway/fault"
+	"slipway/guest"
 )
 
 // task works on one instance; it waits when there are many.
@@ -117,8 +119,29 @@ func (w *World) boot(ctx context.Context, k *FleetKeeper, f *domain.Fleet, i *do
 		load: func(context.Context) (domain.Evidence, error) { return seen, nil },
 		edit: func(_ context.Context, change func(*domain.Evidence)) error { change(&seen); return nil },
 	})
+	if err == nil {
+		err = w.instanceAgent(ctx, k, i)
+	}
 	w.Slots.Release(id) // slots are for booting
 	return domain.InstanceUp, err
+}
+
+// instanceAgent brings this server's guest tool into an instance of an image that
+// is to have it always. Where that cannot be done the instance has the tool of its
+// image: that serves users too.
+func (w *World) instanceAgent(ctx context.Context, k *FleetKeeper, i *domain.FleetInstance) error {
+	img, err := read[domain.Image](ctx, w.Store, i.Image)
+	if fault.Is(err, fault.NotFound) || err == nil && img.AgentPolicy != domain.AgentAlways {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	err = w.freshen(ctx, &Run{Log: k.Log}, i.Key.Name, guest.RoleFleet, img.AgentVersion != "", func() error { return nil })
+	if err != nil && ctx.Err() == nil {
+		k.Log.Warn("an instance keeps the guest tool of its image", "instance", i.Key.Name, "error", err)
+		err = nil
+	}
+	return err
 }
 
 // instanceLayer makes what an instance writes into. Images without a disk are

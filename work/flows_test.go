@@ -35,6 +35,7 @@ type rig struct {
 	facts  facts.Facts
 	digest disk.Digest
 	tools  *pretend.Tools // survive what a new process does
+	tool   string         // version of the guest tool that the server carries; "" none
 }
 
 func newRig(t testing.TB) *rig {
@@ -66,6 +67,15 @@ func (r *rig) open(t testing.TB) {
 		Slots:   work.NewSlots(func() int { return 2 }),
 		Inspect: func(context.Context, string) (facts.Facts, error) { return r.facts, nil },
 	}
+	if r.tool != "" {
+		r.world.Tool = func(string) ([]byte, string) { return make([]byte, 100_000), r.tool }
+	}
+}
+
+// carries gives the server a guest tool that the machines do not have yet.
+func (r *rig) carries(version string) {
+	r.tool, r.tools.Newer = version, version
+	r.world.Tool = func(string) ([]byte, string) { return make([]byte, 100_000), version }
 }
 
 func (r *rig) restart(t testing.TB) {

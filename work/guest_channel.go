@@ -222,7 +222,7 @@ func (l *Listener) Talk(ctx context.Context, who domain.Key, f func(ctx context.
 	if x == nil {
 		return fault.New(fault.Canceled, "The server is stopping.")
 	}
-	err = l.World.order(ctx, x.orders, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
+	err = order(ctx, x.orders, l.World.Boot.filled(l.World.Driver.Features().Accel).Tool, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
 		if err := x.prepare(ctx, tool); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"slipway/guest"
 )
@@ -11,13 +12,18 @@ import (
 // Nobody else hears the tool meanwhile: what it asks by itself is refused. Errors
 // are f's, and NotAvailable when no tool answers in time.
 func (w *World) talk(ctx context.Context, machine string, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
+	return w.talkAs(ctx, machine, guest.RoleBuilder, w.Boot.filled(w.Driver.Features().Accel).Tool, f)
+}
+
+// talkAs is talk with a machine of any role, whose tool has so long to answer.
+func (w *World) talkAs(ctx context.Context, machine, role string, patience time.Duration, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
 	c, err := w.Driver.Channel(ctx, machine)
 	if err != nil {
 		return err
 	}
 	serving, cancel := context.WithCancel(ctx)
 	orders, ended := &guest.Orders{}, make(chan struct{})
-	host := guest.Host{Role: guest.RoleBuilder, Session: w.IDs.UUID(), Orders: orders, Answer: func(context.Context, string, json.RawMessage) guest.Answer {
+	host := guest.Host{Role: role, Session: w.IDs.UUID(), Orders: orders, Answer: func(context.Context, string, json.RawMessage) guest.Answer {
 		return guest.Refused("The server is at work in this machine; try again when it has ended")
 	}}
 	go func() {
@@ -25,12 +31,12 @@ func (w *World) talk(ctx context.Context, machine string, f func(ctx context.Con
 		_ = host.Serve(serving, c) // its end is told to who gives orders
 	}()
 	defer func() { cancel(); <-ended }()
-	return w.order(ctx, orders, f)
+	return order(ctx, orders, patience, f)
 }
 
 // order runs f when the tool is there.
-func (w *World) order(ctx context.Context, orders *guest.Orders, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
-	wait, stop := context.WithTimeout(ctx, w.Boot.filled(w.Driver.Features().Accel).Tool)
+func order(ctx context.Context, orders *guest.Orders, patience time.Duration, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
+	wait, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	tool, err := orders.Tool(wait)
 	if err == nil {

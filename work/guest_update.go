@@ -1,9 +1,7 @@
 package work
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,38 +87,4 @@ func several(list []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(list[:5], ", "), len(list)-5)
 	}
 	return strings.Join(list, ", ")
-}
-
-// toolLines put a newer guest tool in the place of one that is installed; the next
-// start runs it. The one that runs keeps its file.
-var toolLines = map[string]string{
-	domain.SystemLinux: `set -e; t=/usr/local/sbin/slipway-guest; [ -e $t ] || exit 0; cp "$SLIPWAY_FILE" $t.new; chmod 755 $t.new; mv -f $t.new $t; sync`,
-	domain.SystemWindows: `$ErrorActionPreference = 'Stop'; $t = Join-Path $env:ProgramFiles 'Slipway\slipway-guest.exe'; if (-not (Test-Path $t)) { exit 0 }; ` +
-		`Remove-Item -Force -ErrorAction SilentlyContinue ($t + '.old'); Move-Item $t ($t + '.old'); Copy-Item $env:SLIPWAY_FILE $t`,
-	domain.SystemFake: `touch tool`,
-}
-
-// updateTool brings the guest tool to this server's version.
-func (w *World) updateTool(ctx context.Context, r *Run, o *guest.Orders, tool guest.Greeting) error {
-	if w.Tool == nil {
-		return nil
-	}
-	program, version := w.Tool(tool.System)
-	if len(program) == 0 || version == tool.Tool {
-		return nil
-	}
-	const name = "slipway-guest.program"
-	err := o.Put(ctx, name, bytes.NewReader(program), int64(len(program)), sha256.Sum256(program), func(done, total int64) { r.Progress(done, total, "sending the guest tool") })
-	if err != nil {
-		return err
-	}
-	rep, err := o.Run(ctx, guest.Command{ID: "update-tool", Line: toolLines[tool.System], Seconds: 300, File: name})
-	if err != nil {
-		return err
-	}
-	if rep.Late || rep.Exit != 0 {
-		return fault.New(fault.Incompatible, "The guest tool could not be updated: %s", ending(rep))
-	}
-	_, err = o.Give(ctx, guest.OrderDrop, guest.Asked{ID: name})
-	return err
 }

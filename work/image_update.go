@@ -18,6 +18,7 @@ type updateState struct {
 	makingState
 	Overlay string
 	Before  []string // what was pending at first
+	Tool    string   // the version of the guest tool that the new image has
 }
 
 // imageUpdate makes a new image: the old one's guest, updated on a builder of the
@@ -205,7 +206,7 @@ func (w *World) updateGuest(ctx context.Context, r *Run, s *updateState) error {
 				return err
 			}
 			if len(left) == 0 {
-				return w.updateTool(ctx, r, o, tool)
+				return w.updateItsTool(ctx, r, s, o, tool)
 			}
 			if round == 1 {
 				s.Before = left
@@ -217,7 +218,7 @@ func (w *World) updateGuest(ctx context.Context, r *Run, s *updateState) error {
 			if left, err = u.pending(ctx); err != nil || len(left) > 0 {
 				return err
 			}
-			return w.updateTool(ctx, r, o, tool)
+			return w.updateItsTool(ctx, r, s, o, tool)
 		})
 		switch {
 		case err != nil:
@@ -231,6 +232,15 @@ func (w *World) updateGuest(ctx context.Context, r *Run, s *updateState) error {
 			return err
 		}
 	}
+}
+
+// updateItsTool brings the guest tool of what will be the new image up to date.
+func (w *World) updateItsTool(ctx context.Context, r *Run, s *updateState, o *guest.Orders, tool guest.Greeting) error {
+	done, err := w.updateTool(ctx, r, o, tool)
+	if s.Tool = plain(tool.Tool); done {
+		_, s.Tool = w.Tool(tool.System)
+	}
+	return err
 }
 
 // updateOff powers the guest off for the next start; only the last time must be
@@ -283,9 +293,12 @@ func (w *World) updateQualify(ctx context.Context, r *Run, s *updateState) error
 }
 
 // updatePublish tells the outcome: the image AVAILABLE, and its builder gone.
-func (w *World) updatePublish(ctx context.Context, r *Run, _ *updateState) error {
+func (w *World) updatePublish(ctx context.Context, r *Run, s *updateState) error {
 	err := move(ctx, w.Store, r.Job().Subject, domain.ImageReady, "", func(tx store.Tx, img *domain.Image) error {
 		img.Reason, img.Errors = nil, nil
+		if s.Tool != "" {
+			img.AgentVersion = s.Tool
+		}
 		return dropUpdater(tx, img)
 	})
 	if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.WrongState) {

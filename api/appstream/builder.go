@@ -1,6 +1,7 @@
 package appstream
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 
@@ -39,7 +40,7 @@ func (a api) createImageBuilder(ctx context.Context, c *wire.Call, in *aws.Creat
 	if err != nil {
 		return nil, err
 	}
-	return &aws.CreateImageBuilderResult{ImageBuilder: builderShape(b)}, nil
+	return &aws.CreateImageBuilderResult{ImageBuilder: a.builderShape(b)}, nil
 }
 
 func (a api) describeImageBuilders(ctx context.Context, c *wire.Call, in *aws.DescribeImageBuildersRequest) (*aws.DescribeImageBuildersResult, error) {
@@ -60,7 +61,7 @@ func (a api) describeImageBuilders(ctx context.Context, c *wire.Call, in *aws.De
 	}
 	out := &aws.DescribeImageBuildersResult{ImageBuilders: []aws.ImageBuilder{}, NextToken: convert.Token(next)}
 	for _, b := range list {
-		out.ImageBuilders = append(out.ImageBuilders, *builderShape(b))
+		out.ImageBuilders = append(out.ImageBuilders, *a.builderShape(b))
 	}
 	return out, nil
 }
@@ -70,7 +71,7 @@ func (a api) startImageBuilder(ctx context.Context, c *wire.Call, in *aws.StartI
 	if err != nil {
 		return nil, err
 	}
-	return &aws.StartImageBuilderResult{ImageBuilder: builderShape(b)}, nil
+	return &aws.StartImageBuilderResult{ImageBuilder: a.builderShape(b)}, nil
 }
 
 func (a api) stopImageBuilder(ctx context.Context, c *wire.Call, in *aws.StopImageBuilderRequest) (*aws.StopImageBuilderResult, error) {
@@ -78,7 +79,7 @@ func (a api) stopImageBuilder(ctx context.Context, c *wire.Call, in *aws.StopIma
 	if err != nil {
 		return nil, err
 	}
-	return &aws.StopImageBuilderResult{ImageBuilder: builderShape(b)}, nil
+	return &aws.StopImageBuilderResult{ImageBuilder: a.builderShape(b)}, nil
 }
 
 func (a api) deleteImageBuilder(ctx context.Context, c *wire.Call, in *aws.DeleteImageBuilderRequest) (*aws.DeleteImageBuilderResult, error) {
@@ -86,7 +87,7 @@ func (a api) deleteImageBuilder(ctx context.Context, c *wire.Call, in *aws.Delet
 	if err != nil {
 		return nil, err
 	}
-	return &aws.DeleteImageBuilderResult{ImageBuilder: builderShape(b)}, nil
+	return &aws.DeleteImageBuilderResult{ImageBuilder: a.builderShape(b)}, nil
 }
 
 func (a api) createImageBuilderStreamingURL(ctx context.Context, c *wire.Call, in *aws.CreateImageBuilderStreamingURLRequest) (*aws.CreateImageBuilderStreamingURLResult, error) {
@@ -97,13 +98,14 @@ func (a api) createImageBuilderStreamingURL(ctx context.Context, c *wire.Call, i
 	return &aws.CreateImageBuilderStreamingURLResult{StreamingURL: &address, Expires: &expires}, nil
 }
 
-func builderShape(b *domain.Builder) *aws.ImageBuilder {
+func (a api) builderShape(b *domain.Builder) *aws.ImageBuilder {
 	out := &aws.ImageBuilder{
 		Name: new(b.Key.Name), Arn: new(domain.BuilderARN(b.Key)), ImageArn: new(b.ImageARN), State: new(string(b.State)),
 		DisplayName: convert.Opt(b.DisplayName), Description: convert.Opt(b.Description), Platform: convert.Opt(b.Platform),
 		InstanceType: new(b.InstanceType), IamRoleArn: convert.Opt(b.RoleARN), CreatedTime: new(b.Created),
-		EnableDefaultInternetAccess: new(b.Internet), AppstreamAgentVersion: convert.Opt(b.AgentVersion),
-		RootVolumeConfig: &aws.VolumeConfig{VolumeSizeInGb: new(b.VolumeGiB)}, DisableIMDSV1: b.NoIMDSv1,
+		EnableDefaultInternetAccess: new(b.Internet), AppstreamAgentVersion: convert.Opt(cmp.Or(b.AgentVersion, b.Tool)),
+		LatestAppstreamAgentVersion: a.latestAgent("", b.Tool),
+		RootVolumeConfig:            &aws.VolumeConfig{VolumeSizeInGb: new(b.VolumeGiB)}, DisableIMDSV1: b.NoIMDSv1,
 	}
 	if p, err := netip.ParsePrefix(b.Address); err == nil {
 		out.NetworkAccessConfiguration = &aws.NetworkAccessConfiguration{EniPrivateIpAddress: new(p.Addr().String()), EniId: new(b.ENI)}

@@ -68,9 +68,9 @@ func (a api) deleteImage(ctx context.Context, c *wire.Call, in *aws.DeleteImageR
 
 // What every image of ours says; nobody changes an answer.
 var (
-	always, never             = true, false
-	yes, no, disabled, latest = "TRUE", "FALSE", "DISABLED", "TRUE"
-	enabled                   = "ENABLED"
+	always, never     = true, false
+	yes, no           = "TRUE", "FALSE"
+	enabled, disabled = "ENABLED", "DISABLED"
 )
 
 func (a api) imageShape(i *domain.Image) *aws.Image {
@@ -87,7 +87,7 @@ func (a api) fillImage(out *aws.Image, i *domain.Image) {
 		Description: convert.Set(&i.Description), State: (*string)(&i.State), Visibility: &i.Visibility,
 		ImageType: &i.Type, Platform: convert.Set(&i.Platform), CreatedTime: &i.Created,
 		ImageBuilderSupported: &always, ImageSharedWithOthers: &no, ManagedSoftwareIncluded: &never,
-		DynamicAppProvidersEnabled: &disabled, LatestAppstreamAgentVersion: &latest,
+		DynamicAppProvidersEnabled: &disabled, LatestAppstreamAgentVersion: a.latestAgent(i.AgentPolicy, i.AgentVersion),
 		SupportedInstanceFamilies: i.Families,
 	}
 	switch {
@@ -124,6 +124,20 @@ func (a api) fillImage(out *aws.Image, i *domain.Image) {
 			IconURL: convert.Opt(a.svc.Config.Icons.URL(app.Icon)), Enabled: &always, Platforms: platforms(i.Platform), CreatedTime: &i.Created,
 		}
 	}
+}
+
+// latestAgent tells whether machines have this server's guest tool, which is the
+// newest agent there is here; nil when nobody has heard of theirs.
+func (a api) latestAgent(policy, version string) *string {
+	switch {
+	case policy == domain.AgentAlways:
+		return &yes
+	case version == "":
+		return nil
+	case version == a.svc.Config.Tool:
+		return &yes
+	}
+	return &no
 }
 
 func orName(a *domain.Application) *string {

@@ -182,3 +182,12 @@ func (b blocks) DataBlocks(digest string, from int64, max int) ([]int64, error) 
 	}
 	return b.disks.DataBlocks(d, from, max)
 }
+
+// toolVersion is the version of the guest tool that machines can have from this
+// server; "" when it carries none.
+func toolVersion(c ServeConfig) string {
+	if c.Compute != "fake" && len(bundle.Missing()) > 0 {
+		return ""
+	}
+	return version
+}

@@ -21,6 +21,9 @@ const System = "fake"
 // Tools are the tools of all machines; what a machine remembers goes with them.
 type Tools struct {
 	Version string
+	// Newer is what a machine's tool says instead once another was put in its place
+	// (touch tool) and begun (touch again).
+	Newer string
 	// Shell runs a line instead of the tiny shell: its exit code and output. nil:
 	// the tiny shell.
 	Shell func(machine, line string) (exit int, output string)
@@ -49,9 +52,18 @@ func (t *Tools) Forget(id string) {
 
 // Serve is a machine's tool at one end of a connection, until that ends.
 func (t *Tools) Serve(id string, c net.Conn) {
-	peer := &guest.Peer{Self: guest.Greeting{Tool: t.Version, System: System},
+	peer := &guest.Peer{Self: guest.Greeting{Tool: t.version(id), System: System},
 		Do: func(_ context.Context, name string, args json.RawMessage) guest.Report { return t.do(id, name, args) }}
 	_ = peer.Run(context.Background(), c) // ends with c
+}
+
+func (t *Tools) version(id string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.machines[id]; t.Newer != "" && m != nil && m.marks["tool"] && m.marks["again"] {
+		return t.Newer
+	}
+	return t.Version
 }
 
 func (t *Tools) do(id, name string, args json.RawMessage) guest.Report {

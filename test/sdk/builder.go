@@ -54,9 +54,30 @@ func (w *world) builders() {
 	}
 	w.buildersRefused("PENDING")
 	w.builderIs(types.ImageBuilderStateRunning, types.ImageBuilderStatePending)
+	w.agents(img)
 	w.buildersRefused("RUNNING")
 	w.builderCreationRefused()
 	w.builderEnds(*subnets.Subnets[0].SubnetId)
+}
+
+// agents: a builder tells the version of the agent in its guest as soon as that was
+// heard of; of an image it is told when it is known, or will be the newest whatever
+// it is.
+func (w *world) agents(img types.Image) {
+	if img.LatestAppstreamAgentVersion != "" || img.AppstreamAgentVersion != nil {
+		w.t.Errorf("an image whose agent nobody knows: %q %s", aws.ToString(img.AppstreamAgentVersion), img.LatestAppstreamAgentVersion)
+	}
+	w.until("the builder tells of its agent", func() (bool, error) {
+		out, err := w.app.DescribeImageBuilders(w.ctx, &appstream.DescribeImageBuildersInput{Names: []string{"b"}})
+		return err == nil && out.ImageBuilders[0].LatestAppstreamAgentVersion == types.LatestAppstreamAgentVersionTrue && aws.ToString(out.ImageBuilders[0].AppstreamAgentVersion) != "", err
+	})
+	w.ok(w.importing(func(in *appstream.CreateImportedImageInput) {
+		in.Name, in.AgentSoftwareVersion = aws.String("newest-agent"), types.AgentSoftwareVersionAlwaysLatest
+	}))
+	if always := w.settled("newest-agent"); always.LatestAppstreamAgentVersion != types.LatestAppstreamAgentVersionTrue {
+		w.t.Errorf("an image that always has the newest agent: %q", always.LatestAppstreamAgentVersion)
+	}
+	w.remove("newest-agent")
 }
 
 // throughEndpoint wants a streaming address to be at the access endpoint of what
@@ -108,8 +129,8 @@ func (w *world) builderEnds(subnet string) {
 	w.buildersRefused("STOPPED")
 	started, err := w.app.StartImageBuilder(w.ctx, &appstream.StartImageBuilderInput{Name: name, AppstreamAgentVersion: aws.String("[LATEST]")})
 	w.ok(err)
-	if started.ImageBuilder.State != types.ImageBuilderStatePending {
-		w.t.Errorf("started: %s", started.ImageBuilder.State)
+	if started.ImageBuilder.State != types.ImageBuilderStatePending || aws.ToString(started.ImageBuilder.AppstreamAgentVersion) != "[LATEST]" {
+		w.t.Errorf("started: %s, agent %s", started.ImageBuilder.State, aws.ToString(started.ImageBuilder.AppstreamAgentVersion))
 	}
 	w.builderIs(types.ImageBuilderStateRunning, types.ImageBuilderStatePending)
 	_, deleteImage := w.app.DeleteImage(w.ctx, &appstream.DeleteImageInput{Name: aws.String("for-builders")})
