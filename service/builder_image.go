@@ -66,6 +66,9 @@ func (s *Service) CreateImageFromBuilder(ctx context.Context, c domain.Caller, i
 	if err != nil {
 		return nil, err
 	}
+	if told := s.Config.ImageBegun; told != nil && !in.DryRun {
+		told(c, img)
+	}
 	return img, nil
 }
 

@@ -159,6 +159,12 @@ func TestManagedPolicies(t *testing.T) {
 		{"AWS's own", func() error {
 			return h.Attach(ctx, theRoot, ann, "arn:aws:iam::aws:policy/AmazonAppStreamReadOnlyAccess")
 		}, 0, true},
+		{"AWS's own of a path", func() error {
+			return h.Attach(ctx, theRoot, ann, "arn:aws:iam::aws:policy/service-role/AmazonAppStreamServiceAccess")
+		}, 0, true},
+		{"AWS's own without its path", func() error {
+			return h.Attach(ctx, theRoot, ann, "arn:aws:iam::aws:policy/AmazonAppStreamServiceAccess")
+		}, fault.NotFound, true},
 		{"delete AWS's own", func() error {
 			return h.DeletePolicy(ctx, theRoot, "arn:aws:iam::aws:policy/AmazonAppStreamReadOnlyAccess")
 		}, fault.Denied, true},

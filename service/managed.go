@@ -1,6 +1,7 @@
 package service
 
 import (
+	"path"
 	"time"
 
 	"slipway/domain"
@@ -10,9 +11,10 @@ import (
 // policies.
 const managedAccount = "aws"
 
-// managed are the policies of AWS that make sense here, by name. Their
+// managed are the policies of AWS that make sense here, by path and name. Their
 // documents allow what the names promise of the services that are served;
-// AWS's own texts list more services.
+// AWS's own texts list more services. Scripts for AppStream make its service role
+// with the last one; nothing is done with that role here.
 var managed = map[string][]string{
 	"AdministratorAccess":           {`"*"`},
 	"IAMFullAccess":                 {`"iam:*"`},
@@ -22,6 +24,8 @@ var managed = map[string][]string{
 	"AmazonAppStreamFullAccess":     {`"appstream:*"`, `"iam:ListRoles"`, `"ec2:DescribeVpcs"`, `"ec2:DescribeSubnets"`, `"ec2:DescribeSecurityGroups"`, `"ec2:DescribeAvailabilityZones"`},
 	"AmazonAppStreamReadOnlyAccess": {`"appstream:Get*"`, `"appstream:List*"`, `"appstream:Describe*"`},
 	"AmazonWorkSpacesAdmin":         {`"workspaces:*"`},
+	"service-role/AmazonAppStreamServiceAccess": {`"ec2:DescribeVpcs"`, `"ec2:DescribeSubnets"`, `"ec2:DescribeAvailabilityZones"`, `"ec2:DescribeSecurityGroups"`,
+		`"ec2:CreateNetworkInterface"`, `"ec2:DescribeNetworkInterfaces"`, `"ec2:DeleteNetworkInterface"`},
 }
 
 const managedPrefix = "arn:aws:iam::" + managedAccount + ":policy/"
@@ -47,8 +51,9 @@ func awsManaged(arn string) *domain.Policy {
 		doc += a
 	}
 	doc += `],"Resource":"*"}]}`
+	dir, name := path.Split("/" + name)
 	p := &domain.Policy{
-		ID: domain.ManagedPolicyID(name), Path: "/", Default: "v1", Last: 1,
+		ID: domain.ManagedPolicyID(name), Path: dir, Default: "v1", Last: 1,
 		Versions: []domain.PolicyVersion{{ID: "v1", Document: doc, Created: managedSince}},
 	}
 	p.Key = iamKey(managedAccount, domain.KindPolicy, name)

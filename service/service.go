@@ -46,6 +46,9 @@ type Config struct {
 	Instances *domain.Catalogue
 	// Installers is the software that the operator provides; nil: none.
 	Installers *domain.Installers
+	// ImageBegun is told of every image that began to be made on an image builder,
+	// and who asked for it; nil: nobody is.
+	ImageBegun func(c domain.Caller, img *domain.Image)
 	// Tool is the version of the guest tool that this server carries; "": none.
 	Tool string
 	// AskPatience is how long a request waits for a guest's answer; 0: 20 seconds,

@@ -47,6 +47,9 @@ const Version = "1.11"
 // have another.
 const FromPage = "SlipwayStreamingPage"
 
+// FromService is the EventType of what is done without a call of an API.
+const FromService = "AwsServiceEvent"
+
 // Who is CloudTrail's userIdentity element.
 type Who struct {
 	Type        string `json:"type"`

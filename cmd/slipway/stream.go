@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"slipway/api/metrics"
 	"slipway/compute"
 	"slipway/domain"
-	"slipway/fault"
 	"slipway/service"
 	"slipway/stream"
 	"slipway/wire"
@@ -27,25 +25,6 @@ func newScreens(svc *service.Service, d compute.Driver, guests *work.Seats, pict
 	_, _ = rand.Read(secret) // never fails (crypto/rand)
 	return stream.New(stream.Config{Tickets: svc, Assistant: svc, Sessions: svc, Guests: guests, Pictures: pictures, Resize: guests.Resize, Did: func(d stream.Deed) { trail.Add(recordOf(d)) }, Secret: secret,
 		NewLink: domain.RandomIDs.UUID, Displays: d, Streamed: t.stream.Observe, Now: time.Now, Log: log, Path: streamPath})
-}
-
-// recordOf is what the audit log keeps of a deed. Users of sessions are none of
-// AWS's identities.
-func recordOf(d stream.Deed) audit.Record {
-	source, _, err := net.SplitHostPort(d.Source)
-	if err != nil {
-		source = d.Source
-	}
-	r := audit.Record{
-		EventVersion: audit.Version, EventTime: d.At.UTC().Truncate(time.Second), EventSource: "appstream.amazonaws.com", EventName: d.What, AWSRegion: d.Session.Region,
-		SourceIPAddress: source, UserAgent: d.Browser, EventType: audit.FromPage, RecipientAccountID: d.Session.Account, EventCategory: "Data",
-		UserIdentity:      audit.Who{Type: "StreamingUser", PrincipalID: d.User, AccountID: d.Session.Account},
-		RequestParameters: map[string]any{"sessionId": d.Session.Name, "stackName": d.Stack, "name": d.Name, "bytes": d.Bytes}, ReadOnly: d.What == stream.Download,
-	}
-	if d.Err != nil {
-		r.ErrorCode, r.ErrorMessage = fault.KindOf(d.Err).String(), fault.Public(d.Err)
-	}
-	return r
 }
 
 // screenFigures are what is counted about screens.

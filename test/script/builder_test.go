@@ -3,8 +3,10 @@ package script
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/appstream/types"
 
 	"slipway/api/admin/adminapi"
+	"slipway/api/audit"
 	"slipway/test/rig"
 )
 
@@ -75,6 +78,14 @@ func TestServerDiesUnderBuilders(t *testing.T) {
 	}
 	if img := out.Images[0]; img.State != types.ImageStateAvailable || aws.ToString(img.ImageBuilderName) != "b" || aws.ToString(img.BaseImageArn) != "arn:aws:appstream:us-east-1::image/AppStream-Base" {
 		t.Errorf("made: %+v, %+v", img, img.StateChangeReason)
+	}
+	var trail struct{ Records []audit.Record }
+	if err := json.Unmarshal([]byte(s.Must("audit", "--event", "CreateImage", "--json")), &trail); err != nil || len(trail.Records) != 1 {
+		t.Fatalf("%+v, %v", trail, err)
+	}
+	if r := trail.Records[0]; r.EventType != "AwsServiceEvent" || r.UserIdentity.Type != "Root" || !strings.Contains(fmt.Sprint(r.RequestParameters, r.ResponseElements), "made") ||
+		!strings.Contains(fmt.Sprint(r.ResponseElements), "PENDING") {
+		t.Errorf("the image in the audit log: %+v", r)
 	}
 	_, err = app.DeleteImage(t.Context(), &appstream.DeleteImageInput{Name: aws.String("made")})
 	die(err)
