@@ -44,15 +44,19 @@ const (
 )
 
 // Handler answers guests; see WithMachine. secret, at least 16 random bytes,
-// proves the tokens; those of a handler with another one are not valid.
-func Handler(src Source, secret []byte, now func() time.Time) http.Handler {
-	return &handler{src: src, secret: secret, now: now, limits: map[string]*rate.Limiter{}}
+// proves the tokens; those of a handler with another one are not valid. endpoint
+// is where guests reach this server, as a URL; guests are told, which is ours and
+// not EC2's.
+func Handler(src Source, secret []byte, now func() time.Time, endpoint string) http.Handler {
+	return &handler{src: src, secret: secret, now: now, endpoint: endpoint, limits: map[string]*rate.Limiter{}}
 }
 
 type handler struct {
 	src    Source
 	secret []byte
 	now    func() time.Time
+
+	endpoint string
 
 	mu     sync.Mutex
 	limits map[string]*rate.Limiter
@@ -149,6 +153,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, machine string) {
 		return
 	}
 	all := facts(g)
+	all["meta-data/services/endpoint"] = text(h.endpoint)
 	if asksRole(rest) {
 		k, err := h.src.GuestCredentials(r.Context(), machine)
 		switch {

@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 	k := &domain.SessionKey{Secret: "s3cret", Token: "t0ken", Account: "111122223333", Role: "maker", RoleID: "AROA1", Expires: time.Unix(5000, 0)}
 	k.Key.Name = "ASIA1"
 	w := &world{t: t, now: time.Unix(1000, 0), source: &source{guest: &service.Guest{Guest: b.Guest(), Zone: domain.Zones("eu-west-1")[1], In: n}, key: k}}
-	w.h = metadata.Handler(w.source, []byte("0123456789abcdef"), func() time.Time { return w.now })
+	w.h = metadata.Handler(w.source, []byte("0123456789abcdef"), func() time.Time { return w.now }, "http://slipway.internal")
 	return w
 }
 
@@ -163,7 +163,7 @@ func TestTokenIsOneGuests(t *testing.T) {
 	w := newWorld(t)
 	token := w.ask("m-1", "PUT", "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "60").Body.String()
 	other := &source{guest: w.guest}
-	h := metadata.Handler(anyone{other}, []byte("0123456789abcdef"), func() time.Time { return w.now })
+	h := metadata.Handler(anyone{other}, []byte("0123456789abcdef"), func() time.Time { return w.now }, "http://slipway.internal")
 	for machine, want := range map[string]int{"m-1": 200, "m-2": 401} {
 		r := httptest.NewRequest("GET", "/latest/meta-data/mac", nil)
 		r.Header.Set("X-aws-ec2-metadata-token", token)
@@ -182,7 +182,7 @@ func (a anyone) Guest(context.Context, string) (*service.Guest, error) { return 
 
 func TestOneGuestDoesNotStarveOthers(t *testing.T) {
 	w := newWorld(t)
-	h := metadata.Handler(anyone{w.source}, []byte("0123456789abcdef"), func() time.Time { return w.now })
+	h := metadata.Handler(anyone{w.source}, []byte("0123456789abcdef"), func() time.Time { return w.now }, "http://slipway.internal")
 	ask := func(machine string) int {
 		r := httptest.NewRequest("GET", "/latest/meta-data/mac", nil)
 		out := httptest.NewRecorder()

@@ -25,6 +25,7 @@ const usage = `slipway-guest COMMAND
   serve [--root DIR] [--no-grow]  talk to the server, until stopped
   install                         put this program in place and start it at boot
   grow [--root DIR]               let the file system at DIR (/) fill its disk
+  role-credentials                what programs of AWS ask for credentials (credential_process)
   assistant OPERATION …           the Image Assistant; also by its own name
   version
 `
@@ -54,6 +55,8 @@ func run(ctx context.Context, args []string) int {
 		err = tool.Install(os.Stdout)
 	case "grow":
 		err = grow(rest)
+	case "role-credentials":
+		err = tool.RoleCredentials(ctx, os.Stdout)
 	case "version":
 		fmt.Println("slipway-guest", version)
 	default:
@@ -92,6 +95,7 @@ func serve(ctx context.Context, args []string) error {
 		}
 		d := &tool.Daemon{Version: version, Log: log, Orders: tool.NewOrderly(time.Now)}
 		go d.Attend(ctx)
+		go tool.AnnounceRole(ctx, log)
 		err := d.Listen(ctx)
 		if ctx.Err() != nil {
 			return nil

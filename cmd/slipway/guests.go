@@ -19,6 +19,7 @@ import (
 
 	"slipway/api/metadata"
 	"slipway/compute"
+	"slipway/compute/guestnet"
 	"slipway/compute/qemu"
 	"slipway/service"
 	"slipway/wire"
@@ -122,7 +123,11 @@ func (g *guests) visit(machine string, to compute.Place, c net.Conn) {
 func (g *guests) open(c ServeConfig, svc *service.Service, handler http.Handler, secure *tls.Config, log *slog.Logger) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
-	meta := wire.NewHTTPServer(metadata.Handler(svc, secret, time.Now), log)
+	endpoint := "http://" + guestnet.ServiceName
+	if secure != nil {
+		endpoint = "https://" + guestnet.ServiceName
+	}
+	meta := wire.NewHTTPServer(metadata.Handler(svc, secret, time.Now, endpoint), log)
 	meta.ReadHeaderTimeout, meta.MaxHeaderBytes, meta.IdleTimeout = metadata.HeadTime, metadata.HeadMost, time.Minute
 	meta.ReadTimeout, meta.WriteTimeout = metadata.HeadTime, metadata.HeadTime
 	api := wire.NewHTTPServer(forGuests(c, handler), log)

@@ -221,7 +221,7 @@ func (s *seat) start(in guest.Launch, env guest.Environment) (*started, error) {
 	case !mode.IsRegular() || mode&0o111 == 0:
 		return nil, whyNot(fs.ErrPermission)
 	}
-	cmd := s.command(in.Path, words(in.Parameters), with(s.env, env))
+	cmd := s.command(in.Path, words(in.Parameters), with(theRole().environ(s.env, s.home), env))
 	if in.Directory != "" {
 		cmd.Dir = in.Directory
 	}

@@ -63,6 +63,17 @@ func Bin(t testing.TB) string {
 	return bin
 }
 
+// ForGuest builds a program of the repository, as small as it gets, and gives its
+// path.
+func ForGuest(t testing.TB, pkg string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	if _, err := tool(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "./"+pkg); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
 // Fixture makes a disk of 1 GiB of package disk/fixture.
 func Fixture(t testing.TB, kind string, flags ...string) string {
 	t.Helper()

@@ -21,6 +21,8 @@ func (h *house) assisted(machine string) {
 	if gib := h.grown(machine); gib < 190 {
 		h.t.Errorf("the root file system has %d GiB", gib)
 	}
+	h.defaultProfile(machine)
+	h.roleProfile(machine)
 	const success = `{"status":0,"message":"Success"}`
 	for _, c := range []struct {
 		command, want string

@@ -2,12 +2,16 @@ package vm
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,16 +27,15 @@ import (
 	"slipway/test/rig"
 )
 
-// inside runs a shell command in the guest of a machine, by its guest agent, and
-// returns what it prints, without the last newline, and its status.
-func (h *house) inside(machine, command string) (out string, status int) {
+// agent connects to a guest's agent. ask gives it one command and waits for its
+// answer.
+func (h *house) agent(machine string) (ask func(execute string, arguments, answer any), hangUp func() error) {
 	h.t.Helper()
 	c, err := net.Dial("unix", filepath.Join(h.DataDir, "run", machine, "a"))
 	h.ok(err)
-	defer c.Close()
 	h.ok(c.SetDeadline(time.Now().Add(time.Minute)))
 	r := bufio.NewReader(c)
-	ask := func(execute string, arguments any, answer any) {
+	ask = func(execute string, arguments, answer any) {
 		h.t.Helper()
 		b, err := json.Marshal(map[string]any{"execute": execute, "arguments": arguments})
 		h.ok(err)
@@ -53,6 +56,42 @@ func (h *house) inside(machine, command string) (out string, status int) {
 	for got != id { // what an earlier session left unread comes first
 		ask("guest-sync", map[string]int64{"id": id}, &got)
 	}
+	return ask, c.Close
+}
+
+// send writes a program into the guest of a machine.
+func (h *house) send(machine, from, to string) {
+	h.t.Helper()
+	b, err := os.ReadFile(from)
+	h.ok(err)
+	var small bytes.Buffer
+	z := gzip.NewWriter(&small)
+	_, err = z.Write(b)
+	h.ok(errors.Join(err, z.Close()))
+	ask, hangUp := h.agent(machine)
+	var handle int
+	ask("guest-file-open", map[string]string{"path": to + ".gz", "mode": "w"}, &handle)
+	for small.Len() > 0 {
+		var wrote struct{ Count int }
+		piece := small.Next(256 << 10)
+		ask("guest-file-write", map[string]any{"handle": handle, "buf-b64": base64.StdEncoding.EncodeToString(piece)}, &wrote)
+		if wrote.Count != len(piece) {
+			h.t.Fatalf("%d bytes of %d were written", wrote.Count, len(piece))
+		}
+	}
+	ask("guest-file-close", map[string]int{"handle": handle}, nil)
+	h.ok(hangUp())
+	if out, status := h.inside(machine, "gunzip -f "+to+".gz && chmod 755 "+to); status != 0 {
+		h.t.Fatalf("%s: %s", to, out)
+	}
+}
+
+// inside runs a shell command in the guest of a machine, by its guest agent, and
+// returns what it prints, without the last newline, and its status.
+func (h *house) inside(machine, command string) (out string, status int) {
+	h.t.Helper()
+	ask, hangUp := h.agent(machine)
+	defer func() { h.ok(hangUp()) }()
 	var begun struct{ PID int }
 	ask("guest-exec", map[string]any{"path": "/bin/sh", "arg": []string{"-c", command + " 2>&1"}, "capture-output": true}, &begun)
 	var end struct {
@@ -221,11 +260,15 @@ func (h *house) online(world netip.AddrPort) {
 	if got, status := h.fetch(b.Machine, "http://169.254.169.254/latest/meta-data/iam/info"); status == 0 {
 		h.t.Errorf("a guest without a role has %s", got)
 	}
+	h.noRoleProfile(b.Machine)
 	if got, status := h.fetch(b.Machine, h.Endpoint); status == 0 {
 		h.t.Errorf("this host's loopback can be reached: %s", got)
 	}
 	if got, _ := h.inside(b.Machine, "cat /disk/made-by-hand"); got != "made by hand" {
 		h.t.Errorf("what was made by hand is %q", got)
+	}
+	if got, _ := h.inside(b.Machine, "stat -c '%U %a' /disk/etc/skel/.config/editor; cat /disk/etc/skel/.config/editor"); got != "root 644\ndark" {
+		h.t.Errorf("what new users begin with in the image that was made: %q", got)
 	}
 	_, err = h.app.StopImageBuilder(h.t.Context(), &appstream.StopImageBuilderInput{Name: &name[0]})
 	h.ok(err)
