@@ -31,6 +31,14 @@ type Guest struct {
 	NoIMDSv1 *bool
 }
 
+// ResourceARN is that of the image builder or the fleet.
+func (g *Guest) ResourceARN() string {
+	if g.Fleet != "" {
+		return FleetARN(Key{Scope: g.Of.Scope, Kind: KindFleet, Name: g.Fleet})
+	}
+	return BuilderARN(g.Of)
+}
+
 // MAC is the hardware address of its machine's card, always the same one:
 // locally administered.
 func (g *Guest) MAC() string {

@@ -48,9 +48,10 @@ func (w *World) updateTool(ctx context.Context, r *Run, o *guest.Orders, tool gu
 
 // againLines let the guest run the tool that was put in place: by its service where
 // that starts it anew, else by starting the whole guest anew. They end before that.
+// A guest whose init does not know what to do about a reboot gets a hard one.
 var againLines = map[string]string{
 	domain.SystemLinux: `if [ -d /run/systemd/system ] && systemctl -q is-active slipway-guest.service; then systemctl --no-block restart slipway-guest.service; ` +
-		`else (sleep 2; reboot) >/dev/null 2>&1 & fi`,
+		`else (sleep 2; sync; reboot; sleep 30; sync; reboot -f) >/dev/null 2>&1 & fi`,
 	domain.SystemWindows: `shutdown.exe /r /t 3`,
 	domain.SystemFake:    `touch again`,
 }

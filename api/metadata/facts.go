@@ -69,6 +69,9 @@ func facts(g *service.Guest) map[string]leaf {
 	} {
 		all["meta-data/"+path] = text(value)
 	}
+	// What EC2 calls user data is the service's own here: scripts take from it what
+	// they run on.
+	all["user-data"] = document(map[string]string{"resourceArn": g.ResourceARN()})
 	network(all, g, address, host)
 	all["dynamic/instance-identity/document"] = document(map[string]any{
 		"accountId": g.Of.Account, "architecture": "x86_64", "availabilityZone": g.Zone.Name, "imageId": image, "instanceId": g.ID,

@@ -5,8 +5,7 @@
 // says who it is.
 //
 // Facts come from service.Service; how packets get here is compute/guestnet's
-// business. There is no user data: neither image builders nor fleets
-// have any.
+// business.
 package metadata
 
 import (

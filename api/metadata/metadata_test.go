@@ -80,7 +80,7 @@ func TestTree(t *testing.T) {
 	w := newWorld(t)
 	mac := w.guest.MAC()
 	for path, want := range map[string]string{
-		"/latest": "dynamic/\nmeta-data/", "/latest/dynamic/instance-identity": "document", "/2021-07-15/meta-data/placement": "availability-zone\navailability-zone-id\nregion",
+		"/latest": "dynamic/\nmeta-data/\nuser-data", "/latest/dynamic/instance-identity": "document", "/2021-07-15/meta-data/placement": "availability-zone\navailability-zone-id\nregion",
 		"/latest/meta-data/instance-id": domain.InstanceID("m-1"), "/latest/meta-data/local-ipv4": "10.0.0.5", "/latest/meta-data/hostname": "ip-10-0-0-5.ec2.internal",
 		"/latest/meta-data/placement/availability-zone": "eu-west-1b", "/latest/meta-data/placement/region": "eu-west-1", "/latest/meta-data/instance-type": "t.small",
 		"/latest/meta-data/mac": mac, "/latest/meta-data/network/interfaces/macs/": mac + "/",
@@ -136,7 +136,7 @@ func TestTokens(t *testing.T) {
 		"unknown version":    {w.ask("m-1", "GET", "/2030-01-01/meta-data/").Code, 404},
 		"unknown path":       {w.ask("m-1", "GET", "/latest/meta-data/nothing").Code, 404},
 		"part of a name":     {w.ask("m-1", "GET", "/latest/meta-data/inst").Code, 404},
-		"user data":          {w.ask("m-1", "GET", "/latest/user-data").Code, 404},
+		"user data":          {w.ask("m-1", "GET", "/latest/user-data", header, token).Code, 200},
 		"nobody":             {w.ask("", "GET", id).Code, 403},
 		"an ended machine":   {w.ask("m-2", "GET", id).Code, 404},
 		"its token":          {w.ask("m-2", "PUT", "/latest/api/token", ttl, "60").Code, 404},
@@ -145,6 +145,9 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, c.got, c.want)
 		}
 	}
+	w.says("/latest/user-data", "{\n  \"resourceArn\": \"arn:aws:appstream:eu-west-1:111122223333:image-builder/b\"\n}")
+	w.guest.Fleet = "f"
+	w.says("/latest/user-data", "{\n  \"resourceArn\": \"arn:aws:appstream:eu-west-1:111122223333:fleet/f\"\n}")
 	w.guest.NoIMDSv1 = new(true)
 	if r := w.ask("m-1", "GET", id); r.Code != 401 {
 		t.Errorf("version 1 where it is off: %d", r.Code)

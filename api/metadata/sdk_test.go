@@ -1,6 +1,7 @@
 package metadata_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -40,7 +41,12 @@ func TestSDK(t *testing.T) {
 	if err != nil || keys.AccessKeyID != "ASIA1" || keys.SecretAccessKey != "s3cret" || keys.SessionToken != "t0ken" || !keys.CanExpire {
 		t.Errorf("credentials: %+v, %v", keys, err)
 	}
-	if _, err := c.GetUserData(t.Context(), nil); err == nil {
-		t.Error("there is user data")
+	data, err := c.GetUserData(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var user struct{ ResourceARN string }
+	if err := json.NewDecoder(data.Content).Decode(&user); err != nil || user.ResourceARN != "arn:aws:appstream:eu-west-1:111122223333:image-builder/b" {
+		t.Errorf("user data: %+v, %v", user, err)
 	}
 }
