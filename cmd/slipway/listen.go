@@ -168,6 +168,9 @@ func within(ps []netip.Prefix, ip netip.Addr) bool {
 // is called when it does, to end what lasts.
 func answer(ctx context.Context, ln *listener, h http.Handler, announce func() error, stopping func(), log *slog.Logger) error {
 	srv := wire.NewHTTPServer(h, log)
+	waiting := unused{conns: map[net.Conn]bool{}}
+	srv.ConnState = waiting.follow
+	srv.RegisterOnShutdown(waiting.close)
 	srv.RegisterOnShutdown(stopping)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
