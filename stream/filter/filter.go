@@ -17,13 +17,13 @@ import (
 type Rules struct {
 	// Input: keys, pointer and wishes for another size reach the guest.
 	Input bool
-	// CopyIn and CopyOut are how many bytes of text may go into and out of the
+	// CopyIn and CopyOut are how many characters of text may go into and out of the
 	// guest's clipboard at once; 0 for none.
 	CopyIn, CopyOut int
 }
 
-// MaxText is the most that Rules allow in one direction: the whole message is
-// held in memory on its way in.
+// MaxText is the most that Rules allow in one direction, which is no bound but
+// that on a message, in bytes: the whole of one is held in memory on its way in.
 const MaxText = 1 << 20
 
 // Bounds on what either side may announce.
@@ -75,23 +75,19 @@ const (
 	clipboardHeader = 8
 )
 
-// understood tells whether the guest may be asked to use an encoding. The
-// extended clipboard is compressed, so that the length of a text cannot be seen
-// in it: where a length is to be kept, viewers do without.
-func (r Rules) understood(encoding int32) bool {
+// understood tells whether the guest may be asked to use an encoding.
+func understood(encoding int32) bool {
 	switch encoding {
-	case raw, copyRect, tight, zrle, desktopSize, lastRect, cursor, qemuKeys, qemuLED, desktopName, extendedSize:
+	case raw, copyRect, tight, zrle, desktopSize, lastRect, cursor, qemuKeys, qemuLED, desktopName, extendedSize, extendedClip:
 		return true
-	case extendedClip:
-		free := func(n int) bool { return n == 0 || n >= MaxText }
-		return free(r.CopyIn) && free(r.CopyOut)
 	}
 	return encoding >= quality0 && encoding <= quality9 || encoding >= compress0 && encoding <= compress9
 }
 
 // textMayPass judges a clipboard message. length is as it stands in the
 // message: negative for an extended one, whose flags are then told. in says
-// that it goes into the guest.
+// that it goes into the guest. How long the text of an extended one is, mayGive
+// tells.
 func (r Rules) textMayPass(length int32, flags uint32, in bool) bool {
 	allowed, other := r.CopyOut, r.CopyIn
 	if in {
@@ -99,9 +95,6 @@ func (r Rules) textMayPass(length int32, flags uint32, in bool) bool {
 	}
 	if length >= 0 {
 		return int64(length) <= int64(allowed) && allowed > 0
-	}
-	if !r.understood(extendedClip) {
-		return false // though nobody agreed on it
 	}
 	const asks, gives = actionRequest | actionPeek, actionNotify | actionProvide
 	switch {

@@ -2,9 +2,11 @@ package filter
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -58,6 +60,70 @@ func encodings(list ...int) []byte {
 	return out
 }
 
+// packed is a text as one side gives it to the other.
+func packed(text string) []byte {
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	_, _ = z.Write(join(be32(len(text)), text)) // into memory
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// noise is a packed text that is hardly smaller than it was.
+func noise(n int) []byte {
+	text := make([]byte, n)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range text {
+		text[i] = ' ' + byte(r.IntN(95))
+	}
+	return packed(string(text))
+}
+
+// gives is an extended message, of the viewer (6) or of the display (3).
+func gives(kind, formats int, packed []byte) []byte {
+	return join(kind, 0, 0, 0, be32(-4-len(packed)), be32(actionProvide|formats), packed)
+}
+
+func TestPackedTexts(t *testing.T) {
+	half := func(b []byte) []byte { return b[:len(b)-6] } // without its end, as noVNC sends it
+	for name, c := range map[string]struct {
+		message []byte
+		most    int
+		want    bool
+	}{
+		"empty":                     {gives(6, 1, packed("")), 1, true},
+		"as long as may be":         {gives(6, 1, packed("12345")), 5, true},
+		"longer":                    {gives(6, 1, packed("123456")), 5, false},
+		"with a zero":               {gives(6, 1, packed("12345\x00")), 5, true},
+		"ends of lines count once":  {gives(6, 1, packed("1\r\n2\r\n")), 4, true},
+		"characters, not bytes":     {gives(6, 1, packed("日本語文字")), 5, true},
+		"bytes that are no text":    {gives(6, 1, packed("\xff\xff\xff\xff\xff\xff")), 5, false},
+		"another format":            {gives(6, 2, packed("1")), 5, false},
+		"two formats":               {gives(6, 3, packed("1")), 5, false},
+		"no format":                 {gives(6, 0, packed("1")), 5, false},
+		"not packed":                {gives(6, 1, []byte("12345")), 5, false},
+		"nothing":                   {gives(6, 1, nil), 5, false},
+		"no flags":                  {join(6, 0, 0, 0, be32(-2), 1, 2), 5, false},
+		"cut off":                   {gives(6, 1, packed("12345")[:6]), 5, false},
+		"a stream that goes on":     {gives(6, 1, half(packed("12345"))), 5, true},
+		"a short text, and another": {gives(6, 1, longer()), 5, false},
+		"a huge one in few bytes":   {gives(6, 1, packed(string(make([]byte, 64<<20)))), 5, false},
+	} {
+		if got := mayGive(c.message, c.most); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// longer is a packed text with more behind it.
+func longer() []byte {
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	_, _ = z.Write(join(be32(1), "1", be32(9), "123456789"))
+	_ = z.Close()
+	return b.Bytes()
+}
+
 // feed sends bytes in pieces of a size and returns what passes.
 func feed(t *testing.T, r Rules, size int, sent []byte) ([]byte, error) {
 	t.Helper()
@@ -90,8 +156,9 @@ func TestViewerMessages(t *testing.T) {
 		{"a text as long as may be", Rules{CopyIn: 5}, cut, cut},
 		{"a text that is longer", Rules{CopyIn: 4}, cut, []byte{}},
 		{"encodings that are not understood", free, encodings(1, 50, 7, -260, 16, 5, 0, -313, -258, -1063131698), encodings(1, 7, 16, 0, -258, -1063131698)},
-		{"no extended clipboard where a length is to be kept", Rules{CopyIn: 100}, encodings(7, -1063131698), encodings(7)},
-		{"and no messages of it", Rules{CopyIn: 100, CopyOut: 100}, join(cut, provide, request, both, capsText), cut},
+		{"what is no text where a length is to be kept", Rules{CopyIn: 100, CopyOut: 100}, join(cut, provide, request, both, capsText), join(cut, request, capsText)},
+		{"a packed text as long as may be", Rules{CopyIn: 5}, gives(6, 1, packed("hällo")), nil},
+		{"a packed text that is longer", Rules{CopyIn: 4}, gives(6, 1, packed("hällo")), []byte{}},
 	} {
 		want := c.want
 		if want == nil {
@@ -175,7 +242,11 @@ func TestGuestMessages(t *testing.T) {
 		{"a bell and colours", free, join(bell, 1, 0, be16(0), be16(2), make([]byte, 12)), nil},
 		{"clipboard", free, join(text, extended, asks, caps), nil},
 		{"no copying out", Rules{CopyIn: MaxText}, join(text, extended, asks, caps), join(asks, caps)},
-		{"a length that cannot be seen", Rules{CopyIn: 100, CopyOut: 100}, join(text, extended, asks, caps), text},
+		{"what is no text where a length is to be kept", Rules{CopyIn: 100, CopyOut: 100}, join(text, extended, asks, caps), join(text, asks, caps)},
+		{"a packed text as long as may be", Rules{CopyOut: 6}, gives(3, 1, packed("hällo\n")), nil},
+		{"a packed text that is longer", Rules{CopyOut: 5}, gives(3, 1, packed("hällo\n")), []byte{}},
+		{"a packed text, more than is read at once", Rules{CopyOut: 100_000}, gives(3, 1, noise(100_000)), nil},
+		{"one that is longer", Rules{CopyOut: 100_000 - 1}, gives(3, 1, noise(100_000)), []byte{}},
 		{"no copying in", Rules{CopyOut: MaxText}, join(text, extended, asks, caps), join(text, extended, caps)},
 		{"a text that is too long", Rules{CopyOut: 2}, join(text, bell), bell},
 	} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
 )
 
 // Guest follows what a guest's display sends, from In to Out. All that has come
@@ -218,10 +219,46 @@ func (g *Guest) text() error {
 	if size > maxPacked {
 		return wrong("a clipboard of %d bytes", size)
 	}
-	if g.Rules.textMayPass(length, flags, false) {
+	switch {
+	case !g.Rules.textMayPass(length, flags, false):
+	case !looksInto(length, flags, g.Rules.CopyOut):
 		return g.pass(clipboardHeader + size)
+	case size <= MaxText:
+		m, err := g.hold(clipboardHeader + int(size))
+		if err == nil && mayGive(m, g.Rules.CopyOut) {
+			err = g.give(m)
+		}
+		return err
 	}
 	return g.drop(clipboardHeader + size)
+}
+
+// hold keeps n bytes back and returns them.
+func (g *Guest) hold(n int) ([]byte, error) {
+	if err := g.flush(); err != nil {
+		return nil, err
+	}
+	var out []byte // as large as what has come: the count is the guest's
+	for len(out) < n {
+		if _, err := g.peek(1); err != nil {
+			return nil, short(err)
+		}
+		k := min(n-len(out), g.end-g.at)
+		out = append(out, g.buf[g.at:g.at+k]...)
+		g.at += k
+		g.sent = g.at
+	}
+	return out, nil
+}
+
+// give passes on what was held.
+func (g *Guest) give(b []byte) error {
+	for p := range slices.Chunk(b, piece) {
+		if _, err := g.Out.Write(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // update is FramebufferUpdate.

@@ -143,7 +143,7 @@ func (v *Viewer) message(m, out []byte) ([]byte, error) {
 		if length < 0 {
 			flags = binary.BigEndian.Uint32(m[8:])
 		}
-		pass = v.Rules.textMayPass(length, flags, true)
+		pass = v.Rules.textMayPass(length, flags, true) && (!looksInto(length, flags, v.Rules.CopyIn) || mayGive(m, v.Rules.CopyIn))
 	case 251:
 		w, h := int(binary.BigEndian.Uint16(m[2:])), int(binary.BigEndian.Uint16(m[4:]))
 		if pass = v.Rules.Input && area(w, h) == nil; pass {
@@ -162,7 +162,7 @@ func (v *Viewer) encodings(m, out []byte) []byte {
 	at, n := len(out), 0
 	out = append(out, m[:4]...)
 	for e := m[4:]; len(e) > 0; e = e[4:] {
-		if v.Rules.understood(int32(binary.BigEndian.Uint32(e))) {
+		if understood(int32(binary.BigEndian.Uint32(e))) {
 			out = append(out, e[:4]...)
 			n++
 		}

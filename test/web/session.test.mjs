@@ -15,7 +15,7 @@ before(async () => {
   await house.app.createStack({
     Name: 'stack', DisplayName: '<b>Design</b>', RedirectURL: 'https://example.com/after', FeedbackURL: 'https://example.com/how',
     UserSettings: [
-      { Action: 'CLIPBOARD_COPY_FROM_LOCAL_DEVICE', Permission: 'ENABLED' }, { Action: 'CLIPBOARD_COPY_TO_LOCAL_DEVICE', Permission: 'DISABLED' },
+      { Action: 'CLIPBOARD_COPY_FROM_LOCAL_DEVICE', Permission: 'ENABLED', MaximumLength: 12 }, { Action: 'CLIPBOARD_COPY_TO_LOCAL_DEVICE', Permission: 'DISABLED' },
     ],
   });
   await house.app.startFleet({ Name: 'fleet' });
@@ -100,5 +100,11 @@ test('a stack decides what is copied', async () => {
   await page.locator('#quality').waitFor();
   await page.waitForTimeout(300);
   assert.equal(await page.locator('#clip').inputValue(), '');
+  await page.fill('#clip', 'thirteen long');
+  await page.click('#clip-send');
+  await page.locator('#toast', { hasText: 'At most 12 characters' }).waitFor();
+  await page.fill('#clip', 'twelve: äöü€');
+  await page.click('#clip-send');
+  await page.locator('#toast', { hasText: "is in the guest's clipboard" }).waitFor();
   await page.context().close();
 });

@@ -118,6 +118,7 @@ for (const c of combos) {
   $("combos").append(b);
 }
 $("clip-type").addEventListener("click", async () => {
+  if (!clip.fits($("clip").value)) return;
   open.close();
   link.focus();
   const skipped = await type(link, $("clip").value);

@@ -1,6 +1,6 @@
 // ClipboardPanel moves text between this computer, the panel and the guest.
 export class ClipboardPanel {
-  #$; #link; #announce; #in = true; #out = true;
+  #$; #link; #announce; #in = true; #out = true; #most = Infinity;
 
   constructor($, link, announce) {
     this.#$ = $;
@@ -12,13 +12,14 @@ export class ClipboardPanel {
     addEventListener("paste", (e) => {
       if (document.activeElement === $("clip") || !this.#in) return;
       const text = e.clipboardData?.getData("text/plain");
-      if (text) link.rfb?.clipboardPasteFrom(text);
+      if (text && this.fits(text)) link.rfb?.clipboardPasteFrom(text);
     });
   }
 
   // allow follows what the gateway lets pass.
   allow({ copyIn, copyOut, input }) {
     this.#in = copyIn > 0;
+    this.#most = copyIn;
     this.#out = copyOut > 0;
     this.#$("clip-send").hidden = !this.#in;
     this.#$("clip-type").hidden = !input || !this.#in;
@@ -32,7 +33,15 @@ export class ClipboardPanel {
     this.#announce("The guest copied a text. It is in the clipboard panel.");
   }
 
+  // fits says so when a text is longer than may go into the guest at once.
+  fits(text) {
+    const n = [...text].length;
+    if (n > this.#most) this.#announce(`At most ${this.#most} characters may go into this screen at once. The text has ${n}.`);
+    return n <= this.#most;
+  }
+
   #send() {
+    if (!this.fits(this.#$("clip").value)) return;
     this.#link.rfb?.clipboardPasteFrom(this.#$("clip").value);
     this.#announce("The text is in the guest's clipboard.");
   }
