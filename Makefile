@@ -29,6 +29,7 @@ web: ## bundle the streaming pages' client, which the binary embeds
 guesttools:
 	GOOS=linux GOARCH=amd64 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o guest/bundle/files/slipway-guest ./cmd/slipway-guest
 	GOOS=windows GOARCH=amd64 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o guest/bundle/files/slipway-guest.exe ./cmd/slipway-guest
+	echo $(VERSION) > guest/bundle/files/version.txt
 
 guest: ## make the sample guest disk; its path is the last line
 	@tools/setup.sh guest
@@ -80,4 +81,4 @@ generate: ## write the generated files anew
 	go generate ./...
 
 clean: ## remove what was built; downloads and guests stay in .cache
-	rm -rf bin guest/bundle/files/slipway-guest guest/bundle/files/slipway-guest.exe
+	rm -rf bin guest/bundle/files/slipway-guest guest/bundle/files/slipway-guest.exe guest/bundle/files/version.txt

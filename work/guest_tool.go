@@ -23,6 +23,27 @@ var toolLines = map[string]string{
 
 const toolElsewhere = 44
 
+// toolThere ends with 0 where toolLines would put a newer tool in place.
+var toolThere = map[string]string{
+	domain.SystemLinux:   `[ -e /usr/local/sbin/slipway-guest ]`,
+	domain.SystemWindows: `if (Test-Path (Join-Path $env:ProgramFiles 'Slipway\slipway-guest.exe')) { exit 0 } else { exit 1 }`,
+	domain.SystemFake:    `true`,
+}
+
+// newerTool is the version of this server's guest tool, if the guest has an older
+// one that an update would replace; else "".
+func (w *World) newerTool(ctx context.Context, o *guest.Orders, tool guest.Greeting) (string, error) {
+	if w.isFresh(tool) {
+		return "", nil
+	}
+	rep, err := o.Run(ctx, guest.Command{ID: "tool-there", Line: toolThere[tool.System], Seconds: 60})
+	if err != nil || rep.Late || rep.Exit != 0 {
+		return "", err
+	}
+	_, version := w.Tool(tool.System)
+	return version, nil
+}
+
 // updateTool puts this server's guest tool in the place of one of another version,
 // if that is installed: then done is true.
 func (w *World) updateTool(ctx context.Context, r *Run, o *guest.Orders, tool guest.Greeting) (done bool, err error) {

@@ -149,6 +149,40 @@ func TestAgentComesBeforeSoftware(t *testing.T) {
 	}
 }
 
+// TestOldGuestToolIsSomethingToUpdate: of what CreateUpdatedImage would do, bringing
+// a newer guest tool is a part.
+func TestOldGuestToolIsSomethingToUpdate(t *testing.T) {
+	for name, c := range map[string]struct {
+		carry string
+		there int // exit code
+		want  []string
+	}{
+		"an older one": {"newer", 0, []string{"the guest tool newer"}}, "this server's": {"t", 0, nil},
+		"an older one that nobody installed": {"newer", 1, nil}, "the server has none": {"", 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			if c.carry != "" {
+				r.carries(c.carry)
+			}
+			r.world.Updaters = []domain.Updater{{Name: "test", System: domain.SystemFake, Applies: "applies", Pending: "pending", Update: "update"}}
+			r.tools.Shell = (&script{pending: []string{""}, exit: map[string]int{"true": c.there}}).shell
+			n := &domain.Image{Visibility: domain.VisibilityPrivate}
+			n.Key = imageKey
+			r.update(func(tx store.Tx) error {
+				if err := tx.Insert(n); err != nil {
+					return err
+				}
+				return r.enqueue(tx, domain.FlowImageCheck, n.Key)
+			})
+			r.ran(n.Key)
+			if check := get[domain.Image](t, r.store, n.Key).Check; check == nil || check.Count != len(c.want) || !slices.Equal(check.Pending, c.want) {
+				t.Errorf("%+v", check)
+			}
+		})
+	}
+}
+
 // TestInstancesOfImagesThatAlwaysHaveTheNewestAgent: it is there before a user is.
 // Where it cannot be brought, users have the image's.
 func TestInstancesOfImagesThatAlwaysHaveTheNewestAgent(t *testing.T) {

@@ -110,7 +110,13 @@ func (w *World) checkAsk(ctx context.Context, r *Run, s *checkState) error {
 			return err
 		}
 		r.Progress(0, 0, "asking the guest what is pending")
-		s.Pending, err = u.pending(ctx)
+		if s.Pending, err = u.pending(ctx); err != nil {
+			return err
+		}
+		newer, err := w.newerTool(ctx, o, tool)
+		if newer != "" {
+			s.Pending = append(s.Pending, "the guest tool "+newer)
+		}
 		return err
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -68,7 +69,7 @@ func openWorld(ctx context.Context, c ServeConfig, st store.Store, g *guests, lo
 	}
 	return &work.World{
 		ToolsCD:   cd,
-		Tool:      func(system string) ([]byte, string) { return bundle.Program(system), version },
+		Tool:      func(system string) ([]byte, string) { return bundle.Program(system), toolVersion(c) },
 		ImportDir: c.ImportDir, Objects: objects, Convert: &convert.Converter{Warn: func(text string) { log.Warn(text) }},
 		Store: st, Disks: disks, Driver: driver, Rules: rules.Set(c.ImportRules), IDs: domain.RandomIDs, Clock: domain.WallClock,
 		DataDir: c.DataDir, Boot: work.BootLimits{Total: c.BootLimit, Stall: c.BootStall}, Slots: work.NewSlots(func() int { return guestsAtOnce(c, driver) }),
@@ -186,8 +187,11 @@ func (b blocks) DataBlocks(digest string, from int64, max int) ([]int64, error) 
 // toolVersion is the version of the guest tool that machines can have from this
 // server; "" when it carries none.
 func toolVersion(c ServeConfig) string {
-	if c.Compute != "fake" && len(bundle.Missing()) > 0 {
+	switch {
+	case c.Compute == "fake":
+		return version
+	case len(bundle.Missing()) > 0:
 		return ""
 	}
-	return version
+	return cmp.Or(bundle.Version(), version)
 }

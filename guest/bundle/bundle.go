@@ -35,8 +35,11 @@ const (
 	block = 2048
 )
 
-// programs are what a CD is for.
+// programs are what a CD is for; versionFile holds the version that they were built
+// with, which need not be the server's.
 var programs = []string{"slipway-guest", "slipway-guest.exe"}
+
+const versionFile = "version.txt"
 
 // Missing names the programs that were not there when the server was built.
 func Missing() (out []string) {
@@ -46,6 +49,16 @@ func Missing() (out []string) {
 		}
 	}
 	return out
+}
+
+// Version is what the programs say that they are; "" when there are none, or when
+// nobody wrote it down.
+func Version() string {
+	b, err := embedded.ReadFile(path.Join(filesDir, versionFile))
+	if err != nil || len(Missing()) > 0 {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 // Program is the guest tool for a system, "linux" or "windows"; nil when this server

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"io"
 	"io/fs"
 	"os"
@@ -63,6 +64,16 @@ func TestISO(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 || left[0] != newer {
 		t.Errorf("left: %q", left)
+	}
+}
+
+// TestVersion: what make wrote beside the programs is what they say.
+func TestVersion(t *testing.T) {
+	if len(Missing()) > 0 || Version() == "" {
+		t.Skip("this tree was built without the programs, or before they had a version beside them")
+	}
+	if !bytes.Contains(Program("linux"), []byte(Version())) || !bytes.Contains(Program("windows"), []byte(Version())) {
+		t.Errorf("the programs are not of the version %s", Version())
 	}
 }
 
