@@ -84,7 +84,7 @@ func (w *World) isFresh(tool guest.Greeting) bool {
 		return true
 	}
 	program, version := w.Tool(tool.System)
-	return len(program) == 0 || version == tool.Tool
+	return len(program) == 0 || version == "" || version == tool.Tool
 }
 
 // freshen sees to it that the guest of a machine, which is up and in which nobody

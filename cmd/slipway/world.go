@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -187,11 +186,8 @@ func (b blocks) DataBlocks(digest string, from int64, max int) ([]int64, error) 
 // toolVersion is the version of the guest tool that machines can have from this
 // server; "" when it carries none.
 func toolVersion(c ServeConfig) string {
-	switch {
-	case c.Compute == "fake":
+	if c.Compute == "fake" {
 		return version
-	case len(bundle.Missing()) > 0:
-		return ""
 	}
-	return cmp.Or(bundle.Version(), version)
+	return bundle.Version()
 }

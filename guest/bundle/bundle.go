@@ -41,9 +41,10 @@ var programs = []string{"slipway-guest", "slipway-guest.exe"}
 
 const versionFile = "version.txt"
 
-// Missing names the programs that were not there when the server was built.
+// Missing names what was not there when the server was built: programs, or their
+// version.
 func Missing() (out []string) {
-	for _, p := range programs {
+	for _, p := range append([]string{versionFile}, programs...) {
 		if _, err := fs.Stat(embedded, path.Join(filesDir, p)); err != nil {
 			out = append(out, p)
 		}
@@ -51,11 +52,10 @@ func Missing() (out []string) {
 	return out
 }
 
-// Version is what the programs say that they are; "" when there are none, or when
-// nobody wrote it down.
+// Version is what the programs say that they are; "" when there are none.
 func Version() string {
 	b, err := embedded.ReadFile(path.Join(filesDir, versionFile))
-	if err != nil || len(Missing()) > 0 {
+	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(b))
