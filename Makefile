@@ -55,7 +55,7 @@ check: ## format, vet, house rules, generated files, shell scripts, static analy
 
 long: build guest ## the tests that boot many guests
 	@tools/setup.sh run guest web test
-	SLIPWAY_BIN=$(CURDIR)/bin/slipway go test -count=1 -v -timeout 30m -run '^(TestImageUpdate|TestTwoUsers|TestApplications|TestConsoleApplications|TestDesktop)$$' ./test/vm -long
+	SLIPWAY_BIN=$(CURDIR)/bin/slipway go test -count=1 -v -timeout 60m -run '^(TestImageUpdate|TestTwoUsers|TestOnDemand|TestApplications|TestConsoleApplications|TestDesktop)$$' ./test/vm -long
 
 bench: build guest ## measure transfers, imports, boots and the server itself
 	go run ./test/bench $(ARGS)

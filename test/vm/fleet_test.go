@@ -254,8 +254,14 @@ func (h *house) strangers(s map[string]types.Session) map[string]roleKeys {
 		if got, _ := h.fetch(m, h.whoAmI(k, "http://slipway.internal")); !strings.Contains(got, ":assumed-role/mover/"+m) {
 			h.t.Errorf("who %s's guest is, by its role's credentials: %s", user, got)
 		}
-		if got, code := h.inside(m, "AppStreamImageAssistant create-image --name stolen"); code != 1 || !strings.Contains(got, "not an image builder") {
-			h.t.Errorf("the Image Assistant on a fleet: exit %d: %s", code, got)
+		h.roleIsAnnounced(m)
+		if got, code := h.inside(m, byProfile+"sh -c 'cat $AWS_CONFIG_FILE; /usr/local/sbin/slipway-guest role-credentials'"); code != 0 || !strings.Contains(got, "[profile appstream_machine_role]\n") || !strings.Contains(got, `"AccessKeyId":"`+k.AccessKeyID+`"`) {
+			h.t.Errorf("the role's profile: exit %d: %s", code, got)
+		}
+		for _, verb := range []string{"create-image --name stolen", "update-default-profile", "reset-user-profile"} {
+			if got, code := h.inside(m, "AppStreamImageAssistant "+verb); code != 1 || !strings.Contains(got, "not an image builder") {
+				h.t.Errorf("the Image Assistant on a fleet: %s: exit %d: %s", verb, code, got)
+			}
 		}
 		h.inside(m, "mkdir -p /tmp/www; echo of "+user+" > /tmp/www/index.html; httpd -p 8000 -h /tmp/www")
 		if got, _ := h.fetch(m, "http://"+*x.NetworkAccessConfiguration.EniPrivateIpAddress+":8000/index.html"); got != "of "+user {

@@ -29,8 +29,10 @@ type trace struct {
 	fleet string
 	stack string
 	begun time.Time
-	stop  chan struct{}
-	ended chan struct{}
+	// demand: instances wait without machines, each for its user.
+	demand bool
+	stop   chan struct{}
+	ended  chan struct{}
 
 	mu      sync.Mutex
 	rows    []string // one for each change
@@ -51,7 +53,7 @@ type moment struct {
 }
 
 func (h *house) trace(fleet, stack string) *trace {
-	tr := &trace{h: h, fleet: fleet, stack: stack, begun: time.Now(), stop: make(chan struct{}), ended: make(chan struct{}), known: map[string]bool{}, gone: map[string]bool{}}
+	tr := &trace{h: h, fleet: fleet, stack: stack, begun: time.Now(), demand: h.fleet().FleetType == types.FleetTypeOnDemand, stop: make(chan struct{}), ended: make(chan struct{}), known: map[string]bool{}, gone: map[string]bool{}}
 	go func() {
 		defer close(tr.ended)
 		t := time.NewTicker(500 * time.Millisecond)
@@ -75,7 +77,7 @@ func (tr *trace) end() {
 	close(tr.stop)
 	<-tr.ended
 	text := fmt.Sprintf("%d looks\n%s\n", tr.samples, strings.Join(tr.rows, "\n"))
-	path := filepath.Join(filepath.Dir(picture("")), "vm-fleet-trace.txt")
+	path := filepath.Join(filepath.Dir(picture("")), "vm-fleet-"+strings.TrimPrefix(tr.h.t.Name(), "Test")+".txt")
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
 		err = os.WriteFile(path, []byte(text), 0o644)
@@ -180,8 +182,13 @@ func (tr *trace) judge(m moment) (wrong []string) {
 	if m.same && inUse != len(live) {
 		say("%d in use, by %d sessions", inUse, len(live))
 	}
-	if int(*c.Available) != running-inUse {
+	switch available := int(*c.Available); {
+	case !tr.demand && available != running-inUse:
 		say("available is not running less in use")
+	case tr.demand && available+inUse > int(*c.Desired):
+		say("more are available and in use than there are")
+	case tr.demand && running > inUse:
+		say("%d running, of which users have %d", running, inUse)
 	}
 	all := map[string]bool{}
 	for _, id := range slices.Concat(m.before, m.now) {

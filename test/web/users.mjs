@@ -13,12 +13,16 @@ const can = {
   // come starts the user's browser; open opens an address in a new window of it.
   async come(user) { users.set(user, { browser: await browse() }); },
   async open(user, { address }) {
+    await can.visit(user, { address });
+    await connected(users.get(user).page);
+  },
+  // visit is open for a screen that may not be there yet.
+  async visit(user, { address }) {
     const u = users.get(user);
     await u.page?.close();
     u.page = await watched(u.browser);
     const res = await u.page.goto(address);
     if (res.status() !== 200) throw new Error(`the page: ${res.status()}: ${await u.page.locator('main').innerText()}`);
-    await connected(u.page);
   },
   // shell waits until the guest's shell answers.
   async shell(user) { await answered(users.get(user).page); },
@@ -53,6 +57,15 @@ const can = {
   async connected(user, { limit }) { await users.get(user).page.locator('#state[data-state=connected]').waitFor({ timeout: limit }); },
   // told waits for words in the page's notice.
   async told(user, { text, limit }) { await users.get(user).page.locator('#veil-text', { hasText: text }).waitFor({ timeout: limit }); },
+  // announced waits for words that the page says for a while only, keeps a picture of
+  // them, and wants the time that is left to be shown as little.
+  async announced(user, { text, path, limit }) {
+    const { page } = users.get(user);
+    await page.locator('#toast', { hasText: text }).waitFor({ timeout: limit });
+    await can.shoot(user, { path });
+    const left = await page.locator('#left.soon').innerText({ timeout: 5000 });
+    if (!/^[45]:\d\d left$/.test(left)) throw new Error(`the page says ${left}`);
+  },
   async away(user, { limit }) { await users.get(user).page.locator('#state:not([data-state=connected])').waitFor({ timeout: limit }); },
 };
 
