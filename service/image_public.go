@@ -13,7 +13,7 @@ import (
 	"slipway/store"
 )
 
-// PublicImage is one base image of a catalogue file.
+// PublicImage is one base image of a catalogue file (docs/PUBLIC-IMAGES.md).
 type PublicImage struct {
 	Name         string               `json:"name"`
 	DisplayName  string               `json:"display_name,omitempty"`
@@ -23,19 +23,33 @@ type PublicImage struct {
 	AgentVersion string               `json:"agent_version,omitempty"` //
 	Released     time.Time            `json:"released,omitzero"`
 	Disk         string               `json:"disk,omitempty"` // digest of a sealed disk on this server; "" is metadata only
-	Applications []domain.Application `json:"applications,omitempty"`
+	Applications []domain.Application `json:"-"`
+}
+
+// listed is a PublicImage as a file has it.
+type listed struct {
+	PublicImage
+	Applications []listedApplication `json:"applications,omitempty"`
+}
+
+type listedApplication struct {
+	Name             string `json:"name"`
+	DisplayName      string `json:"display_name,omitempty"`
+	Path             string `json:"path"`
+	WorkingDirectory string `json:"working_directory,omitempty"`
+	Parameters       string `json:"parameters,omitempty"`
 }
 
 // ReadCatalogue reads a catalogue: {"images":[…]}. Unknown fields are refused,
 // since a misspelt one would be silently without effect.
-func ReadCatalogue(r io.Reader) ([]PublicImage, error) {
+func ReadCatalogue(r io.Reader) (out []PublicImage, err error) {
 	var c struct {
-		Images []PublicImage `json:"images"`
+		Images []listed `json:"images"`
 	}
 	d := json.NewDecoder(r)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
-		return nil, fault.Wrap(fault.BadValue, err, "The catalogue of public images is not understood: %v.", err)
+		return nil, fault.New(fault.BadValue, "The catalogue of public images is not understood: %v.", err).WithHint("docs/PUBLIC-IMAGES.md has its form.")
 	}
 	seen := map[string]bool{}
 	for i, p := range c.Images {
@@ -43,8 +57,16 @@ func ReadCatalogue(r io.Reader) ([]PublicImage, error) {
 			return nil, fault.New(fault.BadValue, "Public image %d of the catalogue needs a name of its own (%q).", i+1, p.Name)
 		}
 		seen[p.Name] = true
+		for _, a := range p.Applications {
+			app := domain.Application{Name: a.Name, DisplayName: a.DisplayName, Path: a.Path, WorkingDirectory: a.WorkingDirectory, Parameters: a.Parameters}
+			if wrong := app.Wrong(); wrong != "" || slices.ContainsFunc(p.PublicImage.Applications, named(app.Name)) {
+				return nil, fault.New(fault.BadValue, "The application %q of the public image %s is not understood, or there twice. %s", a.Name, p.Name, wrong)
+			}
+			p.PublicImage.Applications = append(p.PublicImage.Applications, app)
+		}
+		out = append(out, p.PublicImage)
 	}
-	return c.Images, nil
+	return out, nil
 }
 
 // SyncCatalogue makes the public images that come from a file what the file

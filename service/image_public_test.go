@@ -58,7 +58,12 @@ func TestCatalogueIsWhatTheFileSays(t *testing.T) {
 	if err := sync(`{"images":[{"name":"x","disk":"sd1-none"}]}`); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a disk that is not there: %v", err)
 	}
-	for _, bad := range []string{`{"images":[{"nam":"x"}]}`, `{"images":[{"name":"a"},{"name":"a"}]}`, `[]`} {
+	apps, err := service.ReadCatalogue(strings.NewReader(`{"images":[{"name":"x","applications":[{"name":"a","display_name":"A","path":"C:\\a.exe","parameters":"-x"}]}]}`))
+	if err != nil || len(apps[0].Applications) != 1 || apps[0].Applications[0] != (domain.Application{Name: "a", DisplayName: "A", Path: `C:\a.exe`, Parameters: "-x"}) {
+		t.Errorf("applications: %+v, %v", apps, err)
+	}
+	for _, bad := range []string{`{"images":[{"nam":"x"}]}`, `{"images":[{"name":"x","applications":[{"name":"a"}]}]}`,
+		`{"images":[{"name":"x","applications":[{"name":"a","path":"/a"},{"name":"A","path":"/b"}]}]}`, `{"images":[{"name":"a"},{"name":"a"}]}`, `[]`} {
 		if _, err := service.ReadCatalogue(strings.NewReader(bad)); !fault.Is(err, fault.BadValue) {
 			t.Errorf("%s: %v", bad, err)
 		}

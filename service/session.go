@@ -84,9 +84,14 @@ func (s *Service) Sessions(ctx context.Context, c domain.Caller, q SessionQuery)
 }
 
 // AllSessions lists every session of the caller's in a Region, of one fleet or
-// of all.
+// of all. A fleet that is not there is fault.NotFound.
 func (s *Service) AllSessions(ctx context.Context, c domain.Caller, fleet string) (out []SessionSeen, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
+		if fleet != "" {
+			if _, err := ownFleet(tx, c, fleet); err != nil {
+				return err
+			}
+		}
 		all, err := store.List[domain.Session](tx, store.Query{Kind: domain.KindSession, Account: c.Account, Region: c.Region, Alias: fleet})
 		if err != nil {
 			return err

@@ -84,6 +84,9 @@ func fleet(f service.FleetSeen) adminapi.Fleet {
 		Name: f.Key.Name, ARN: domain.FleetARN(f.Key), State: string(f.State), Type: f.Type, Image: f.ImageARN, InstanceType: f.InstanceType,
 		Desired: c.Desired, Running: c.Running, InUse: c.InUse, Available: c.Available, Failures: f.Trouble.Failures, RetryAt: f.Trouble.RetryAt, Created: f.Created,
 	}
+	if c.Multi {
+		out.Sessions = &adminapi.FleetSessions{Desired: c.DesiredSessions, Active: c.ActiveSessions, Available: c.AvailableSessions()}
+	}
 	for _, e := range f.Errors {
 		out.Errors = append(out.Errors, adminapi.Reason{Code: e.Code, Message: e.Message})
 	}

@@ -200,7 +200,7 @@ with  eval "$(slipway env --data-dir DIR)".`,
 			fs.DurationVar(&c.BootStall, "boot-stall", 0, "give up on a guest whose firmware or boot loader shows nothing new for this `duration` (default 45s with KVM, 3m without)")
 			fs.StringVar(&c.ImportRules, "import-rules", c.ImportRules, "what may be imported, as `rules`: aws (what AWS takes) or open (also Linux guests and more, and says what was waived)")
 			fs.BoolVar(&c.DevCredentials, "dev-credentials", false, "accept any access key, unchecked, as the default account; loopback only")
-			fs.StringVar(&c.PublicImages, "public-images", "", "read the catalogue of public base images from this JSON `file`")
+			fs.StringVar(&c.PublicImages, "public-images", "", "read the catalogue of public base images from this JSON `file` (docs/PUBLIC-IMAGES.md)")
 			c.transferFlags(fs)
 			fs.StringVar(&c.InstanceTypes, "instance-types", "", "make instance types smaller or larger, as this JSON `file` says (docs/INSTANCE-TYPES.md)")
 			fs.StringVar(&c.Software, "software", "", "install licence-included software with what the manifest.json in this `place` names: a directory, or s3://BUCKET/PREFIX at --s3-endpoint (docs/SOFTWARE.md)")

@@ -73,6 +73,12 @@ func fleetShow() *command {
 func printFleet(io streams, f *adminapi.Fleet) error {
 	fmt.Fprintf(io.out, "%s  %s\n%s\n%s of %s; image %s\n", f.Name, f.State, f.ARN, f.Type, f.InstanceType, orDash(f.Image))
 	fmt.Fprintf(io.out, "Desired %d, running %d, in use %d, available %d\n", f.Desired, f.Running, f.InUse, f.Available)
+	if s := f.Sessions; s != nil {
+		fmt.Fprintf(io.out, "Sessions: room for %d, %d active, %d available\n", s.Desired, s.Active, s.Available)
+	}
+	if f.Failures > 0 {
+		fmt.Fprintf(io.out, "%d in a row did not come up; the next is tried at %s\n", f.Failures, f.RetryAt.Local().Format(time.TimeOnly))
+	}
 	for _, e := range f.Errors {
 		fmt.Fprintf(io.out, "%s: %s\n", e.Code, e.Message)
 	}

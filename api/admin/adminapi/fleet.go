@@ -20,11 +20,19 @@ type Fleet struct {
 	Running      int             `json:"running"` // guests that can be streamed
 	InUse        int             `json:"in_use"`
 	Available    int             `json:"available"`
+	Sessions     *FleetSessions  `json:"sessions,omitempty"` // of a fleet with several on an instance
 	Errors       []Reason        `json:"errors,omitempty"`
 	Failures     int             `json:"failures,omitempty"` // instances in a row that did not come up
 	RetryAt      time.Time       `json:"retry_at,omitzero"`
 	Instances    []FleetInstance `json:"instances,omitempty"`
 	Created      time.Time       `json:"created,omitzero"`
+}
+
+// FleetSessions are how many users a fleet has room for, and has.
+type FleetSessions struct {
+	Desired   int `json:"desired"`
+	Active    int `json:"active"`
+	Available int `json:"available"`
 }
 
 // FleetInstance is one machine of a fleet; its id is that of GET /machines.
