@@ -1,9 +1,12 @@
 package tool
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -119,7 +122,7 @@ func (p *profile) read(see func(e entry) error, tell func(string)) error {
 // makeDefault copies the home to where new homes are filled from. The copy is
 // root's; the groups of the original and everybody else lose the right to write.
 func (p *profile) makeDefault(tell func(string)) error {
-	return uncopiedTo(p.skeleton, replace(filepath.Dir(p.skeleton), filepath.Base(p.skeleton), func(dir *os.Root) error {
+	err := replace(filepath.Dir(p.skeleton), filepath.Base(p.skeleton), func(dir *os.Root) error {
 		err := p.read(func(e entry) error {
 			if err := copyInto(dir, e, nil); err != nil {
 				return uncopied(filepath.Join(p.home, e.name), err)
@@ -127,7 +130,11 @@ func (p *profile) makeDefault(tell func(string)) error {
 			return nil
 		}, tell)
 		return errors.Join(err, dir.Chmod(".", 0o755))
-	}))
+	})
+	if err != nil {
+		return uncopied(p.skeleton, err)
+	}
+	return nil
 }
 
 // reset gives the user a home as a new user gets it. Windows makes a deleted
@@ -145,7 +152,7 @@ func (p *profile) reset(tell func(string)) error {
 		return uncopied(p.skeleton, err)
 	}
 	defer from.Close()
-	return uncopiedTo(p.home, replace(filepath.Dir(p.home), filepath.Base(p.home), func(dir *os.Root) error {
+	err = replace(filepath.Dir(p.home), filepath.Base(p.home), func(dir *os.Root) error {
 		own := func(name string) error { return dir.Lchown(name, p.uid, p.gid) }
 		s := &survey{root: from, base: p.skeleton, tell: tell, see: func(e entry) error {
 			if err := copyInto(dir, e, own); err != nil {
@@ -154,13 +161,15 @@ func (p *profile) reset(tell func(string)) error {
 			return nil
 		}}
 		return errors.Join(s.walk(), dir.Chmod(".", old.Mode().Perm()), own("."))
-	}))
-}
-
-// uncopiedTo names a place that could not be written.
-func uncopiedTo(path string, err error) error {
-	if err == nil {
-		return nil
+	})
+	if err != nil {
+		return uncopied(p.home, err)
 	}
-	return uncopied(path, err)
+	// Where SELinux is, a home has labels that its place before it was one did not give.
+	if restorecon, err := exec.LookPath("restorecon"); err == nil {
+		if out, err := exec.Command(restorecon, "-R", p.home).CombinedOutput(); err != nil {
+			tell(fmt.Sprintf("not labelled: %s: %v: %s", p.home, err, bytes.TrimSpace(out)))
+		}
+	}
+	return nil
 }
