@@ -14,6 +14,10 @@ import (
 // xrandrTime is how long the display server may take for one answer.
 const xrandrTime = 10 * time.Second
 
+// outlived is how long is waited for what a program that has ended has begun, and
+// left its output to.
+const outlived = time.Second
+
 // resize asks the X server, by xrandr(1) of the guest itself, for a mode of that
 // size, which is made when the screen does not offer it.
 func (s *seat) resize(want guest.Size) error {
@@ -59,6 +63,7 @@ func (s *seat) resize(want guest.Size) error {
 func output(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	var out, bad strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &bad
+	cmd.WaitDelay = outlived
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}

@@ -3,8 +3,15 @@
 package tool
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"slipway/guest"
 )
@@ -44,6 +51,35 @@ func TestScreensThatStay(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 		*s = old
+	}
+}
+
+// TestOutputIsNotWaitedForLong: a program may leave something behind that goes on.
+func TestOutputIsNotWaitedForLong(t *testing.T) {
+	began := filepath.Join(t.TempDir(), "pid")
+	done := make(chan error, 1)
+	go func() {
+		_, err := output(t.Context(), exec.Command("/bin/sh", "-c", "sleep 300 & echo $! > "+began))
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("nothing was left")
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it is waited for")
+	}
+	b, err := os.ReadFile(began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -316,6 +316,9 @@ func newConsole(uid int) (tty *os.File, back func(), err error) {
 		err = errors.Join(tty.Chown(uid, -1), unix.IoctlSetInt(int(all.Fd()), vtActivate, n))
 	}
 	if err != nil {
+		if tty != nil {
+			_ = tty.Close()
+		}
 		return nil, nil, errors.Join(err, all.Close())
 	}
 	return tty, func() {
