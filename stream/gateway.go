@@ -149,7 +149,7 @@ func (s *Server) run(v *viewer, scr *service.Screen) {
 	pumps.Go(func() { v.end(v.guarded(v.fromViewer)) })
 	pumps.Go(func() { v.end(v.guarded(v.fromGuest)) })
 	ctx, stop := context.WithCancel(context.Background())
-	pumps.Go(func() { v.resize(ctx, scr) })
+	pumps.Go(func() { _ = v.guarded(func() ending { v.resize(ctx, scr); return ending{} }) }) // nobody ends for it
 	e := v.watch(scr)
 	stop()
 	if e.why == "guest" {

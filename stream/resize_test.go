@@ -14,6 +14,13 @@ import (
 	"slipway/stream"
 )
 
+// blind is a display that takes everything and shows nothing.
+func blind() (net.Conn, error) {
+	here, there := net.Pipe()
+	go func() { _, _ = io.Copy(io.Discard, there) }()
+	return here, nil
+}
+
 // TestScreenFollowsTheWindow: the guest of the page's own screen is asked for the
 // size that the viewer wants; of wishes that come while it is at one, the last.
 func TestScreenFollowsTheWindow(t *testing.T) {
@@ -38,11 +45,7 @@ func TestScreenFollowsTheWindow(t *testing.T) {
 			}
 		}
 	})
-	d.display = func() (net.Conn, error) { // takes everything and shows nothing
-		here, there := net.Pipe()
-		go func() { _, _ = io.Copy(io.Discard, there) }()
-		return here, nil
-	}
+	d.display = blind
 	d.used(nil)
 	c := d.viewer()
 	size := func(w, h int) string {
@@ -74,4 +77,27 @@ func TestScreenFollowsTheWindow(t *testing.T) {
 	if want := []wish{{s, 1000, 700}, {s, 1200, 700}}; !slices.Equal(asked, want) {
 		t.Errorf("asked %v, want %v", asked, want)
 	}
+}
+
+// TestScreenThatCannotBeAsked: a defect in asking for a size ends neither the
+// server nor the connection.
+func TestScreenThatCannotBeAsked(t *testing.T) {
+	asked := make(chan bool, 1)
+	d := sit(t, func(c *stream.Config) {
+		c.Resize = func(context.Context, domain.Key, int, int) error {
+			asked <- true
+			panic("a defect of ours")
+		}
+	})
+	d.display = blind
+	c := d.viewer()
+	for _, s := range []string{"RFB 003.008\n\x01\x01\xfb\x00\x03\xe8\x02\xbc\x00\x00", "\x04\x01\x00\x00\x00\x00\x00a"} {
+		if err := c.Write(t.Context(), websocket.MessageBinary, []byte(s)); err != nil {
+			t.Fatal(err)
+		}
+		if s[0] == 'R' {
+			<-asked
+		}
+	}
+	d.until("the key has come", func() bool { return d.srv.Inputs()["all"] > 0 })
 }
