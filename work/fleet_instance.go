@@ -70,17 +70,23 @@ func (k *FleetKeeper) release(ctx context.Context, instance string) {
 
 func (k *FleetKeeper) work(ctx context.Context, f *domain.Fleet, i *domain.FleetInstance, remove bool) result {
 	if remove {
-		err := k.World.demolish(ctx, i.Key.Name)
-		if err == nil {
-			err = k.World.Disks.RemoveOverlay(ctx, i.Key.Name)
-		}
+		err := survives("The instance could not be removed.", func() error {
+			if err := k.World.demolish(ctx, i.Key.Name); err != nil {
+				return err
+			}
+			return k.World.Disks.RemoveOverlay(ctx, i.Key.Name)
+		})
 		if err != nil && ctx.Err() == nil {
 			k.Log.Warn("an instance could not be removed", "instance", i.Key.Name, "error", err)
 			wait(ctx, time.Second, nil) // the next look tries again
 		}
 		return result{instance: i, gone: err == nil}
 	}
-	on, err := k.World.boot(ctx, k, f, i)
+	var on domain.Event
+	err := survives("The instance failed unexpectedly.", func() (err error) { // guests show what they like
+		on, err = k.World.boot(ctx, k, f, i)
+		return err
+	})
 	switch {
 	case ctx.Err() != nil:
 		return result{instance: i} // stopping, or not wanted any more

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +208,49 @@ func TestFleetGoesUpAndDown(t *testing.T) {
 		t.Errorf("%d instances are left", n)
 	}
 	r.clean()
+}
+
+// panicky is a driver with a defect that is met when it is first used.
+type panicky struct {
+	compute.Driver
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (d *panicky) meets(what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.seen[what]++; d.seen[what] == 1 {
+		panic("a defect of ours")
+	}
+}
+
+func (d *panicky) Start(ctx context.Context, s compute.Spec) (compute.Handle, error) {
+	d.meets("start")
+	return d.Driver.Start(ctx, s)
+}
+
+func (d *panicky) Destroy(ctx context.Context, id string) error {
+	d.meets("destroy")
+	return d.Driver.Destroy(ctx, id)
+}
+
+// TestFleetSurvivesDefects: a panic over one machine is the end of its instance, and
+// of nothing else.
+func TestFleetSurvivesDefects(t *testing.T) {
+	r := &fleetRig{rig: newRig(t)}
+	d := &panicky{Driver: r.world.Driver, seen: map[string]int{}}
+	r.world.Driver, r.world.Boot = d, work.BootLimits{}
+	r.begin()
+	t.Cleanup(func() { r.keeper.Stop() })
+	r.fleet(func(f *domain.Fleet) { f.Desired = 1 })
+	r.as(domain.InstanceReady, 1)
+	r.is(domain.FleetRunning)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.seen["start"] != 2 || d.seen["destroy"] != 2 {
+		t.Errorf("met %v", d.seen)
+	}
 }
 
 func TestFleetOfNothingRuns(t *testing.T) {

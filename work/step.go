@@ -167,12 +167,21 @@ func surround(f Around, name, phase string, inner stepFunc) stepFunc {
 // call runs a step's function and turns a panic into an error whose stack stays
 // on the private side.
 func call(ctx context.Context, f stepFunc, r *Run, state json.RawMessage) (out json.RawMessage, err error) {
+	err = survives("The step failed unexpectedly.", func() (err error) {
+		out, err = f(ctx, r, state)
+		return err
+	})
+	return out, err
+}
+
+// survives runs f and turns a panic into an error with these words.
+func survives(public string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "The step failed unexpectedly.")
+			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "%s", public)
 		}
 	}()
-	return f(ctx, r, state)
+	return f()
 }
 
 // phaseOf tells which function of a step a job in this status runs.
