@@ -214,8 +214,9 @@ func (s *Service) PublishImage(ctx context.Context, c domain.Caller, p Publicati
 		now := tx.Now()
 		img = PublicImage{
 			Name: p.Name, DisplayName: or(p.DisplayName, from.DisplayName), Description: or(p.Description, from.Description),
-			Platform: from.Platform, Families: from.Families, Released: now, Disk: from.Disk, Applications: from.Catalog,
+			Platform: from.Platform, Families: from.Families, Released: now, Disk: from.Disk, Applications: from.Catalog, AgentVersion: from.AgentVersion,
 		}.image(domain.OriginPublished)
+		img.AgentPolicy, img.DynamicCatalog, img.Software = from.AgentPolicy, from.DynamicCatalog, from.Software
 		return putPublic(tx, img)
 	})
 	return img, err

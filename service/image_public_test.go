@@ -90,6 +90,14 @@ func TestPublishingHoldsTheDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	h.available("img")
+	h.image(func(n *domain.Image) {
+		n.AgentVersion, n.AgentPolicy, n.DynamicCatalog, n.Software = "v1", domain.AgentAlways, true, []string{"Microsoft_Project_2021_Standard_64Bit"}
+	})
+	img, err := h.PublishImage(ctx, me, service.Publication{Name: "Full", Image: "img"})
+	if err != nil || img.AgentVersion != "v1" || img.AgentPolicy != domain.AgentAlways || !img.DynamicCatalog || len(img.Software) != 1 {
+		t.Errorf("what was on the disk is not told any more: %+v, %v", img, err)
+	}
 	if err := h.WithdrawImage(ctx, "Base"); err != nil {
 		t.Fatal(err)
 	}

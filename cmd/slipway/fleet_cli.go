@@ -77,7 +77,11 @@ func printFleet(io streams, f *adminapi.Fleet) error {
 		fmt.Fprintf(io.out, "Sessions: room for %d, %d active, %d available\n", s.Desired, s.Active, s.Available)
 	}
 	if f.Failures > 0 {
-		fmt.Fprintf(io.out, "%d in a row did not come up; the next is tried at %s\n", f.Failures, f.RetryAt.Local().Format(time.TimeOnly))
+		next := "another one is being tried"
+		if f.RetryAt.After(time.Now()) {
+			next = "the next one is tried at " + f.RetryAt.Local().Format(time.TimeOnly)
+		}
+		fmt.Fprintf(io.out, "%d in a row did not come up; %s\n", f.Failures, next)
 	}
 	for _, e := range f.Errors {
 		fmt.Fprintf(io.out, "%s: %s\n", e.Code, e.Message)
