@@ -191,7 +191,8 @@ func dropFleetAttribute(f *domain.Fleet, word string) {
 	case fleetDropScript:
 		f.Script = nil
 	case fleetDropMulti:
-		f.PerInstance, f.DesiredSessions = 0, 0 // the number of instances comes with the request
+		f.Desired = int64(f.Wanted()) // unless the request says another number
+		f.PerInstance, f.DesiredSessions = 0, 0
 	case fleetDropVolume:
 		f.VolumeGiB = domain.VolumeDefaultGiB
 	}

@@ -119,6 +119,10 @@ var stoppedFleetRules = []rule{
 	}, func(f *types.Fleet) bool {
 		return f.MaxSessionsPerInstance == nil && *f.ComputeCapacityStatus.Desired == 1
 	})},
+	{"a fleet whose several sessions a machine are deleted wants the machines that it had", stoppedTakes(several("server2022"),
+		drop(types.FleetAttributeMaxSessionsPerInstance), func(f *types.Fleet) bool {
+			return f.MaxSessionsPerInstance == nil && f.ComputeCapacityStatus.DesiredUserSessions == nil && *f.ComputeCapacityStatus.Desired == 2
+		})},
 	{"the root volume can be deleted and has 200 GiB again", stoppedTakes(func(in *fleetInput) { in.RootVolumeConfig = &types.VolumeConfig{VolumeSizeInGb: aws.Int32(300)} },
 		drop(types.FleetAttributeVolumeConfiguration), func(f *types.Fleet) bool { return *f.RootVolumeConfig.VolumeSizeInGb == 200 })},
 	{"nothing is set and deleted at once", stoppedRefuses(nil, func(in *updateInput) {
