@@ -211,7 +211,12 @@ func (l *Listener) greeted(ctx context.Context, x *line, g guest.Greeting) {
 // answered, and others may talk to it too. A session's guest has its environment
 // before f begins. Errors are f's; NotFound and WrongState when nobody works there;
 // NotAvailable when no tool answers in time: give ctx an end.
-func (l *Listener) Talk(ctx context.Context, who domain.Key, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) error {
+func (l *Listener) Talk(ctx context.Context, who domain.Key, f func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error) (err error) {
+	defer func() {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fault.Wrap(fault.NotAvailable, err, "The machine does not answer.").WithHint("This needs the guest tool in its image.")
+		}
+	}()
 	of, machine, err := l.World.worksOn(ctx, who)
 	if err != nil {
 		return err
@@ -222,16 +227,12 @@ func (l *Listener) Talk(ctx context.Context, who domain.Key, f func(ctx context.
 	if x == nil {
 		return fault.New(fault.Canceled, "The server is stopping.")
 	}
-	err = order(ctx, x.orders, l.World.Boot.filled(l.World.Driver.Features().Accel).Tool, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
+	return order(ctx, x.orders, l.World.Boot.filled(l.World.Driver.Features().Accel).Tool, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
 		if err := x.prepare(ctx, tool); err != nil {
 			return err
 		}
 		return f(ctx, o, tool)
 	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fault.Wrap(fault.NotAvailable, err, "The machine does not answer.").WithHint("This needs the guest tool in its image.")
-	}
-	return err
 }
 
 // worksOn finds the machine on which somebody works, and whose it is.
