@@ -1,6 +1,9 @@
 package sqlite
 
-import "database/sql"
+import (
+	"database/sql"
+	"time"
+)
 
 // SQLite's own way is to copy the log of commits into the file while it commits.
 // At that moment the last snapshot of the era that ends is still open (see
@@ -12,7 +15,8 @@ import "database/sql"
 // session has it.
 type logged struct {
 	rows  int
-	pages int64 // of the log, when it was looked at last
+	pages int64     // of the log, when it was looked at last
+	vain  time.Time // when views were waited for last, and did not end
 }
 
 const (
@@ -20,8 +24,12 @@ const (
 	cutAfter = 1000
 	// retryAfter is how many more are written when views have kept some of it.
 	retryAfter = 200
-	// mostPages is when the next commit waits for the views that are in the way.
+	// mostPages is when the commit waits for the views that are in the way, but no
+	// longer than patience, and in vain once in a calm: one may last as long as a
+	// backup takes, and everybody who writes waits with it.
 	mostPages = 4000
+	patience  = 4 * time.Second
+	calm      = time.Minute
 )
 
 // cut copies the log when it has grown. That it could not is no error of the
@@ -32,14 +40,22 @@ func (d *db) cut(s *session, rows int) {
 		return
 	}
 	mode := "PASSIVE"
-	if l.pages > mostPages {
+	now := d.opts.Clock.Now()
+	if l.pages > mostPages && now.Sub(l.vain) >= calm {
 		mode = "RESTART"
+		if s.waits(patience) != nil {
+			return
+		}
+		defer func() { _ = s.waits(lockTime) }() // it could be set a moment ago
 	}
 	var busy, pages, copied int64
 	err := s.rows(`PRAGMA wal_checkpoint(`+mode+`)`, nil, func(r *sql.Rows) error { return r.Scan(&busy, &pages, &copied) })
-	if err != nil || busy != 0 || copied < pages {
-		*l = logged{cutAfter - retryAfter, pages}
+	l.pages = pages
+	if err == nil && busy == 0 && copied == pages {
+		l.rows = 0
 		return
 	}
-	*l = logged{0, pages}
+	if l.rows = cutAfter - retryAfter; mode == "RESTART" {
+		l.vain = now
+	}
 }

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"time"
 
 	"slipway/fault"
 )
@@ -68,6 +70,13 @@ func (s *session) prepare(text string) (*sql.Stmt, error) {
 
 func (s *session) exec(text string, args ...any) error {
 	_, err := s.change(text, args...)
+	return err
+}
+
+// waits sets how long a statement waits for others' locks. It is no statement to
+// keep: it does what it says when it is prepared.
+func (s *session) waits(most time.Duration) error {
+	_, err := s.conn.ExecContext(always, fmt.Sprintf("PRAGMA busy_timeout(%d)", most.Milliseconds()))
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -95,6 +96,10 @@ func Open(dir string, opts Options) (store.Store, error) {
 	return d, nil
 }
 
+// lockTime is how long a statement waits for the lock of another process, which
+// may look into the file.
+const lockTime = 10 * time.Second
+
 func (d *db) open(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -104,7 +109,7 @@ func (d *db) open(path string) error {
 		return broken(err)
 	}
 	q := url.Values{}
-	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+	for _, p := range []string{fmt.Sprintf("busy_timeout(%d)", lockTime.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"temp_store(memory)", "cache_size(-4000)", "wal_autocheckpoint(0)"} {
 		q.Add("_pragma", p)
 	}

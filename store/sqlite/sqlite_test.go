@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/domain"
 	"slipway/fault"
@@ -107,6 +108,70 @@ func TestTheLogIsCut(t *testing.T) {
 	st, err := os.Stat(filepath.Join(dir, sqlite.File+"-wal"))
 	if err != nil || st.Size() > 24<<20 {
 		t.Errorf("after 300 commits of 160 kB each: %v, %v", st.Size(), err)
+	}
+}
+
+// TestWritersDoNotWaitForReaders: a view that lasts keeps the log from being cut,
+// and nobody from writing; when it has ended the log is cut.
+func TestWritersDoNotWaitForReaders(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	n := 0
+	write := func() time.Duration {
+		began := time.Now()
+		err := s.Update(t.Context(), func(tx store.Tx) error {
+			for range 100 {
+				n++
+				img := &domain.Image{Meta: domain.Meta{Key: domain.Key{Kind: domain.KindImage, Name: strconv.Itoa(n)}}, Description: strings.Repeat("x", 6000)}
+				if err := tx.Insert(img); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(began)
+	}
+	size := func() int64 {
+		st, err := os.Stat(filepath.Join(dir, sqlite.File+"-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Size()
+	}
+	write()
+	looks, over, done := make(chan bool), make(chan bool), make(chan error, 1)
+	go func() {
+		done <- s.View(context.Background(), func(tx store.Tx) error {
+			_, err := tx.Events(nil, 0, 1)
+			looks <- true
+			<-over
+			return err
+		})
+	}()
+	<-looks
+	for size() < 17<<20 {
+		write()
+	}
+	took := time.Duration(0)
+	for range 8 { // of a log that is too long, and would be waited for with every second
+		took += write()
+	}
+	if took > 25*time.Second {
+		t.Errorf("eight writes took %v", took)
+	}
+	close(over)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	grown := size()
+	for range 40 {
+		write()
+	}
+	if got := size(); got > grown+8<<20 { // else it would have grown by four times as much
+		t.Errorf("the log has %d bytes, before them %d", got, grown)
 	}
 }
 
