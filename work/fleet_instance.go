@@ -126,28 +126,33 @@ func (w *World) boot(ctx context.Context, k *FleetKeeper, f *domain.Fleet, i *do
 		edit: func(_ context.Context, change func(*domain.Evidence)) error { change(&seen); return nil },
 	})
 	if err == nil {
-		err = w.instanceAgent(ctx, k, i)
+		err = w.instanceGuest(ctx, k, i)
 	}
 	w.Slots.Release(id) // slots are for booting
 	return domain.InstanceUp, err
 }
 
-// instanceAgent brings this server's guest tool into an instance of an image that
-// is to have it always. Where that cannot be done the instance has the tool of its
-// image: that serves users too.
-func (w *World) instanceAgent(ctx context.Context, k *FleetKeeper, i *domain.FleetInstance) error {
+// instanceGuest does in the guest of an instance that has come up what its image
+// asks for: the newest guest tool, if it is to have that always, and the reading of
+// files that applications will need. Where that cannot be done the instance is as
+// its image is: that serves users too.
+func (w *World) instanceGuest(ctx context.Context, k *FleetKeeper, i *domain.FleetInstance) error {
 	img, err := read[domain.Image](ctx, w.Store, i.Image)
-	if fault.Is(err, fault.NotFound) || err == nil && img.AgentPolicy != domain.AgentAlways {
+	if fault.Is(err, fault.NotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	err = w.freshen(ctx, &Run{Log: k.Log}, i.Key.Name, guest.RoleFleet, img.AgentVersion != "", func() error { return nil })
-	if err != nil && ctx.Err() == nil {
-		k.Log.Warn("an instance keeps the guest tool of its image", "instance", i.Key.Name, "error", err)
-		err = nil
+	if img.AgentPolicy == domain.AgentAlways {
+		err = w.freshen(ctx, &Run{Log: k.Log}, i.Key.Name, guest.RoleFleet, img.AgentVersion != "", func() error { return nil })
+		if err != nil && ctx.Err() == nil {
+			k.Log.Warn("an instance keeps the guest tool of its image", "instance", i.Key.Name, "error", err)
+		}
 	}
-	return err
+	if err := w.prewarm(ctx, i, img); err != nil && ctx.Err() == nil {
+		k.Log.Warn("an instance did not read the files of its applications' manifests", "instance", i.Key.Name, "error", err)
+	}
+	return context.Cause(ctx)
 }
 
 // instanceLayer makes what an instance writes into. Images without a disk are

@@ -97,13 +97,8 @@ func (w *World) freshen(ctx context.Context, r *Run, machine string, role string
 	if w.Tool == nil {
 		return nil
 	}
-	limits := w.Boot.filled(w.Driver.Features().Accel)
-	patience := limits.Agent
-	if heard {
-		patience = limits.Tool
-	}
 	stale := false
-	err := w.talkAs(ctx, machine, role, patience, func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
+	err := w.talkAs(ctx, machine, role, w.patience(heard), func(ctx context.Context, o *guest.Orders, tool guest.Greeting) error {
 		if stale = !w.isFresh(tool); !stale {
 			return nil
 		}
@@ -126,7 +121,17 @@ func (w *World) freshen(ctx context.Context, r *Run, machine string, role string
 		return err
 	}
 	r.Progress(0, 0, "waiting for the new guest tool")
-	return w.freshened(ctx, machine, role, limits)
+	return w.freshened(ctx, machine, role, w.Boot.filled(w.Driver.Features().Accel))
+}
+
+// patience is how long a tool is waited for that the guest is known to have, or may
+// have.
+func (w *World) patience(heard bool) time.Duration {
+	limits := w.Boot.filled(w.Driver.Features().Accel)
+	if heard {
+		return limits.Tool
+	}
+	return limits.Agent
 }
 
 // freshened waits until a machine's tool is this server's.
