@@ -45,7 +45,7 @@ const limit = time.Minute
 
 func lay(t *testing.T) *siege {
 	images := filepath.Join(t.TempDir(), "images.json")
-	base := `{"images":[{"name":"base","platform":"WINDOWS_SERVER_2022","display_name":` + quoted(script) + `,"applications":[{"Name":"paint","DisplayName":` + quoted(script) + `,"Path":"C:\\paint.exe"}]}]}`
+	base := `{"images":[{"name":"base","platform":"WINDOWS_SERVER_2022","display_name":` + quoted(script) + `,"applications":[{"name":"paint","display_name":` + quoted(script) + `,"path":"C:\\paint.exe"}]}]}`
 	if err := os.WriteFile(images, []byte(base), 0o600); err != nil {
 		t.Fatal(err)
 	}
