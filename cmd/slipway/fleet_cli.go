@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"net/url"
@@ -19,37 +18,10 @@ func fleetCommand() *command {
 	}
 }
 
-// asked is a command that reads one answer of the admin API and prints it.
-func asked[T any](args []string, path func(args []string, fs *flag.FlagSet) string, extra func(fs *flag.FlagSet), show func(io streams, v *T) error) func(fs *flag.FlagSet) action {
-	return func(fs *flag.FlagSet) action {
-		dir, asJSON := targetFlag(fs), jsonFlag(fs)
-		if extra != nil {
-			extra(fs)
-		}
-		return func(ctx context.Context, given []string, io streams) error {
-			if err := exactly(given, args...); err != nil {
-				return err
-			}
-			c, err := newAdminClient(ctx, *dir)
-			if err != nil {
-				return err
-			}
-			var v T
-			if err := c.call(ctx, "GET", path(given, fs), nil, &v); err != nil {
-				return err
-			}
-			if *asJSON {
-				return printJSON(io.out, v)
-			}
-			return show(io, &v)
-		}
-	}
-}
-
 func fleetLs() *command {
 	return &command{
 		name: "ls", summary: "List fleets",
-		setup: asked(nil, func([]string, *flag.FlagSet) string { return "/fleets" }, nil, func(io streams, l *adminapi.Fleets) error {
+		setup: asks(get("/fleets"), func(io streams, l *adminapi.Fleets) error {
 			if len(l.Fleets) == 0 {
 				fmt.Fprintln(io.err, "There are no fleets.")
 				return nil
@@ -66,7 +38,7 @@ func fleetLs() *command {
 func fleetShow() *command {
 	return &command{
 		name: "show", args: "NAME", summary: "Show a fleet: what it should have, what it has, and what is wrong",
-		setup: asked([]string{"NAME"}, func(args []string, _ *flag.FlagSet) string { return "/fleets/" + url.PathEscape(args[0]) }, nil, printFleet),
+		setup: asks(getNamed("/fleets/", "slipway fleet ls"), printFleet, "NAME"),
 	}
 }
 
@@ -104,9 +76,12 @@ func sessionCommand() *command {
 func sessionLs() *command {
 	return &command{
 		name: "ls", summary: "List sessions, also such that ended lately",
-		setup: asked(nil, func(_ []string, fs *flag.FlagSet) string {
-			return "/sessions?" + url.Values{"fleet": {fs.Lookup("fleet").Value.String()}}.Encode()
-		}, func(fs *flag.FlagSet) { fs.String("fleet", "", "only those of the fleet `NAME`") }, func(io streams, l *adminapi.Sessions) error {
+		setup: asks(func(fs *flag.FlagSet) func([]string) (request, error) {
+			fleet := fs.String("fleet", "", "only those of the fleet `NAME`")
+			return func([]string) (request, error) {
+				return request{method: "GET", path: "/sessions?" + url.Values{"fleet": {*fleet}}.Encode(), list: "slipway fleet ls"}, nil
+			}
+		}, func(io streams, l *adminapi.Sessions) error {
 			if len(l.Sessions) == 0 {
 				fmt.Fprintln(io.err, "There are no sessions.")
 				return nil

@@ -83,7 +83,7 @@ func TestFleetsAreShown(t *testing.T) {
 	ok(err)
 	rig.Until(t, limit, "the fleet is stopped", func() (bool, error) { show(); return f.State == "STOPPED" && len(f.Instances) == 0, nil })
 	for _, args := range [][]string{{"fleet", "show", "none"}, {"session", "ls", "--fleet", "none"}} {
-		if _, errs, err := s.CLI(args...); err == nil || !strings.Contains(errs, "The fleet none for account") {
+		if _, errs, err := s.CLI(args...); err == nil || !strings.Contains(errs, "The fleet none for account") || !strings.Contains(errs, "`slipway fleet ls` lists them") {
 			t.Errorf("%s: %v\n%s", strings.Join(args, " "), err, errs)
 		}
 	}
