@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 
 	"slipway/domain"
 	"slipway/fault"
@@ -155,7 +156,7 @@ func (s *Service) DeleteFleet(ctx context.Context, c domain.Caller, name string)
 			return err
 		}
 		for _, x := range ended { // they were kept for whoever asks how they ended
-			if err := tx.Delete(x.Key); err != nil {
+			if err := errors.Join(tx.Delete(x.Key), tx.Forget(x.Key)); err != nil {
 				return err
 			}
 		}

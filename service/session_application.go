@@ -46,7 +46,7 @@ func (s *Service) SessionApplications(ctx context.Context, key domain.Key) (out 
 
 // SessionLaunched writes down which application was started in a session last.
 func (s *Service) SessionLaunched(ctx context.Context, key domain.Key, application string) error {
-	return s.changeSession(ctx, key, func(_ store.Tx, x *domain.Session) bool {
+	return s.changeSession(ctx, key, "", func(_ store.Tx, x *domain.Session) bool {
 		was := x.Launched
 		x.Launched = application
 		return was != application

@@ -63,7 +63,7 @@ func (s *Service) sessionNow(tx store.Tx, x *domain.Session) SessionNow {
 // SessionConnected tells that link has the session from now on; an earlier one
 // has it no longer. WrongState: the session's guest is not up, or it has ended.
 func (s *Service) SessionConnected(ctx context.Context, key domain.Key, link string) error {
-	return s.changeSession(ctx, key, func(tx store.Tx, x *domain.Session) bool {
+	return s.changeSession(ctx, key, comesOrGoes, func(tx store.Tx, x *domain.Session) bool {
 		x.Link, x.Epoch, x.Active = link, s.Store.Epoch(), tx.Now()
 		return true
 	})
@@ -72,7 +72,7 @@ func (s *Service) SessionConnected(ctx context.Context, key domain.Key, link str
 // SessionDisconnected tells that link is gone; one that another has replaced
 // means nothing.
 func (s *Service) SessionDisconnected(ctx context.Context, key domain.Key, link string) error {
-	err := s.changeSession(ctx, key, func(tx store.Tx, x *domain.Session) bool {
+	err := s.changeSession(ctx, key, comesOrGoes, func(tx store.Tx, x *domain.Session) bool {
 		if x.Link != link || x.Epoch != s.Store.Epoch() {
 			return false
 		}
@@ -98,15 +98,19 @@ func (s *Service) SessionActive(ctx context.Context, key domain.Key, link string
 	if err != nil || fresh {
 		return err
 	}
-	return s.changeSession(ctx, key, func(tx store.Tx, x *domain.Session) bool {
+	return s.changeSession(ctx, key, "", func(tx store.Tx, x *domain.Session) bool {
 		x.Active = tx.Now()
 		return x.Link == link
 	})
 }
 
+// comesOrGoes is what the log says of a session's user, for the keeper of fleets.
+const comesOrGoes domain.Event = "changed"
+
 // changeSession changes a session that is ACTIVE; change says whether there is
-// anything to write. Fleets' keeper reads the log, so that is told too.
-func (s *Service) changeSession(ctx context.Context, key domain.Key, change func(tx store.Tx, x *domain.Session) bool) error {
+// anything to write. What is "" is not in the log, which would be as long as all
+// the work that is done.
+func (s *Service) changeSession(ctx context.Context, key domain.Key, what domain.Event, change func(tx store.Tx, x *domain.Session) bool) error {
 	return s.Store.Update(ctx, func(tx store.Tx) error {
 		x := new(domain.Session)
 		if err := tx.Get(key, x); fault.Is(err, fault.NotFound) {
@@ -120,10 +124,10 @@ func (s *Service) changeSession(ctx context.Context, key domain.Key, change func
 		if !change(tx, x) {
 			return nil
 		}
-		if err := tx.Put(x); err != nil {
+		if err := tx.Put(x); err != nil || what == "" {
 			return err
 		}
-		return tx.Append(domain.LogEntry{Key: key, Alias: x.Alias(), Event: "changed", From: x.State, To: x.State})
+		return tx.Append(domain.LogEntry{Key: key, Alias: x.Alias(), Event: what, From: x.State, To: x.State})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"slipway/domain"
 	"slipway/fault"
 	"slipway/service"
+	"slipway/store"
 )
 
 // served is a house with a fleet that runs, a stack that has it, and so many
@@ -151,6 +152,19 @@ func TestConnectionsOfASession(t *testing.T) {
 		t.Errorf("ended: %+v", n)
 	}
 	h.wants("connection to what has ended", h.SessionConnected(t.Context(), key, "three"), fault.WrongState, "EXPIRED")
+	h.must(h.Store.View(t.Context(), func(tx store.Tx) error {
+		told := 0
+		log, err := tx.Events(&key, 0, 0)
+		for _, e := range log {
+			if e.From == e.To {
+				told++
+			}
+		}
+		if told != 3 { // two came, one went: the rest is nobody's business
+			t.Errorf("the log has %+v", log)
+		}
+		return err
+	}))
 }
 
 func TestSessionsAreListed(t *testing.T) {

@@ -103,6 +103,9 @@ type Tx interface {
 	// Events reads the log after seq, oldest first; key nil means all, limit 0
 	// no limit.
 	Events(key *domain.Key, after int64, limit int) ([]domain.LogEntry, error)
+	// Forget removes what the log says of a resource: of those that come and go all
+	// the time nobody asks when they are gone. The log outlives all others.
+	Forget(key domain.Key) error
 
 	// PutJob inserts or replaces a job by ID; fills in Updated, and Created
 	// when it is zero. To change a job, read it in the same transaction.

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ func (k *FleetKeeper) apply(tx store.Tx, n *fleetNow, p *plan) error {
 		}
 	}
 	for _, x := range p.forget {
-		if err := tx.Delete(x.Key); err != nil {
+		if err := errors.Join(tx.Delete(x.Key), tx.Forget(x.Key)); err != nil {
 			return err
 		}
 	}
@@ -332,7 +333,7 @@ func (k *FleetKeeper) recordOne(tx store.Tx, r result, blamed map[domain.Key]boo
 		return err
 	case r.gone:
 		k.count(func(f *FleetFigures) { f.Replaced++ })
-		return tx.Delete(i.Key)
+		return errors.Join(tx.Delete(i.Key), tx.Forget(i.Key))
 	}
 	if r.cause != nil {
 		i.Why = fault.Public(r.cause)

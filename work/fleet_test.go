@@ -173,7 +173,8 @@ func (r *fleetRig) ended(key domain.Key, why string) {
 	}
 }
 
-// clean wants no machine and no layer.
+// clean wants no machine, no layer and nothing in the log about instances
+// that are gone.
 func (r *fleetRig) clean() {
 	r.t.Helper()
 	list, err := r.world.Driver.List(context.Background())
@@ -186,6 +187,15 @@ func (r *fleetRig) clean() {
 			r.t.Errorf("the layer %s is left: %v", id, err)
 		}
 	}
+	must(r.t, r.store.View(context.Background(), func(tx store.Tx) error {
+		log, err := tx.Events(nil, 0, 0)
+		for _, e := range log {
+			if e.Key.Kind == domain.KindFleetInstance && fault.Is(tx.Get(e.Key, new(domain.FleetInstance)), fault.NotFound) {
+				r.t.Errorf("the log remembers %+v", e)
+			}
+		}
+		return err
+	}))
 }
 
 func TestFleetGoesUpAndDown(t *testing.T) {

@@ -16,6 +16,14 @@ func (t *tx) Append(e domain.LogEntry) error {
 		append(append([]any{toMicros(t.now)}, keyArgs(e.Key)...), e.Alias, string(e.Event), string(e.From), string(e.To), e.Detail)...)
 }
 
+// Forget implements store.Tx.
+func (t *tx) Forget(key domain.Key) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	return t.s.exec(`DELETE FROM event`+whereKey, keyArgs(key)...)
+}
+
 func (t *tx) Events(key *domain.Key, after int64, limit int) ([]domain.LogEntry, error) {
 	if err := t.mayQuery(); err != nil {
 		return nil, err

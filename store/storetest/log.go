@@ -99,6 +99,15 @@ func testEvents(s *suite) {
 	if len(s.events(&a)) != 3 {
 		s.Error("deleting a resource deleted its log")
 	}
+	// Unless it is told not to, even of the newest entry.
+	s.update(func(tx store.Tx) error { return tx.Forget(a) })
+	if left := s.events(nil); !slices.Equal(left, []domain.LogEntry{all[1], all[3]}) {
+		s.Errorf("what is left when a is forgotten: %v", left)
+	}
+	s.update(func(tx store.Tx) error { return tx.Append(domain.LogEntry{Key: b}) })
+	if got := s.events(&b); len(got) != 3 || got[2].Seq <= all[4].Seq {
+		s.Errorf("an entry after one that was forgotten: %v", got)
+	}
 }
 
 func testReopen(s *suite) {

@@ -305,6 +305,7 @@ func testViewMayNotWrite(s *suite) {
 		"Move":   func(tx store.Tx) error { _, err := tx.Move(a, domain.ImageImportBegun, "", nil); return err },
 		"Refer":  func(tx store.Tx) error { return tx.Refer(a, b) }, "Unrefer": func(tx store.Tx) error { return tx.Unrefer(a, b) },
 		"Append": func(tx store.Tx) error { return tx.Append(domain.LogEntry{Key: a}) },
+		"Forget": func(tx store.Tx) error { return tx.Forget(a) },
 		"PutJob": func(tx store.Tx) error { return tx.PutJob(job(s, "w", a)) },
 	} {
 		if err := s.st.View(s.Context(), f); !fault.Is(err, fault.Internal) {
