@@ -11,6 +11,7 @@ package metadata
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,8 +76,8 @@ func Machine(ctx context.Context) string {
 	return m
 }
 
-// limitsMost is how many guests' limits are remembered. More than run at once
-// are those of machines that are gone.
+// limitsMost is how many guests' limits are remembered until those are forgotten
+// who have asked nothing of late.
 const limitsMost = 1024
 
 func (h *handler) allowed(machine string) bool {
@@ -85,7 +86,7 @@ func (h *handler) allowed(machine string) bool {
 	l := h.limits[machine]
 	if l == nil {
 		if len(h.limits) >= limitsMost {
-			clear(h.limits)
+			maps.DeleteFunc(h.limits, func(_ string, l *rate.Limiter) bool { return l.TokensAt(h.now()) >= burst })
 		}
 		l = rate.NewLimiter(perSecond, burst)
 		h.limits[machine] = l
