@@ -50,11 +50,14 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	// Each route says which action a policy has to allow.
 	route := func(method, path, action string, f func(r *http.Request) (any, error)) {
 		mux.HandleFunc(method+" "+adminapi.Prefix+path, func(w http.ResponseWriter, r *http.Request) {
-			if err := src.May(r.Context(), "slipway:"+action); err != nil {
-				h.answer(w, r, nil, err)
-				return
+			s := new(said)
+			r.Body = io.NopCloser(io.TeeReader(r.Body, s))
+			var v any
+			err := src.May(r.Context(), "slipway:"+action)
+			if err == nil {
+				v, err = f(r)
 			}
-			v, err := f(r)
+			h.record(r, action, s, err)
 			h.answer(w, r, v, err)
 		})
 	}

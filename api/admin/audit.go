@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,12 +12,61 @@ import (
 	"slipway/api/admin/adminapi"
 	"slipway/api/audit"
 	"slipway/fault"
+	"slipway/wire"
 )
 
 // Auditor is a Source that keeps an audit log.
 type Auditor interface {
 	// Audit returns CloudTrail records of the caller's account, newest first.
 	Audit(ctx context.Context, q audit.Query) ([]json.RawMessage, error)
+	// Record writes one down.
+	Record(r audit.Record)
+}
+
+// Record implements Auditor.
+func (o Operator) Record(r audit.Record) {
+	if o.Trail != nil {
+		o.Trail.Add(r)
+	}
+}
+
+// saidMost is how much of a request's body is written down.
+const saidMost = 8 << 10
+
+// said keeps what is read of a request's body, up to saidMost bytes.
+type said struct{ bytes.Buffer }
+
+func (s *said) Write(p []byte) (int, error) {
+	s.Buffer.Write(p[:min(len(p), saidMost-s.Len())])
+	return len(p), nil
+}
+
+// record writes a request down that changed something, or was refused: with what it
+// said, never with its answer, which may have a secret.
+func (h *handler) record(r *http.Request, action string, s *said, err error) {
+	a, ok := h.src.(Auditor)
+	id, signed := wire.IdentityFrom(r.Context())
+	if !ok || !signed || r.Method == http.MethodGet && err == nil {
+		return
+	}
+	source, _, cut := net.SplitHostPort(r.RemoteAddr)
+	if cut != nil {
+		source = r.RemoteAddr
+	}
+	asked := map[string]any{"path": r.URL.Path}
+	var body any
+	if json.Unmarshal(s.Bytes(), &body) == nil {
+		asked["body"] = body
+	}
+	rec := audit.Record{
+		EventVersion: audit.Version, EventSource: audit.AdminSource, EventName: action, AWSRegion: wire.RegionFrom(r.Context()),
+		SourceIPAddress: source, UserAgent: r.UserAgent(), RequestParameters: asked, RequestID: wire.RequestIDFrom(r.Context()), ReadOnly: r.Method == http.MethodGet,
+		EventType: audit.FromAdmin, ManagementEvent: true, RecipientAccountID: id.Account, EventCategory: "Management", UserIdentity: audit.WhoOf(id),
+	}
+	if err != nil {
+		rec.ErrorCode, rec.ErrorMessage = fault.KindOf(err).String(), fault.Public(err)
+	}
+	a.Record(rec)
 }
 
 // Audit implements Auditor.

@@ -2,10 +2,12 @@ package admin_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"slipway/api"
 	"slipway/api/admin"
 	"slipway/api/admin/adminapi"
+	"slipway/api/audit"
 	"slipway/domain"
 	"slipway/service"
 	"slipway/store/sqlite"
@@ -36,11 +39,15 @@ func newHouse(t *testing.T) *house {
 	}
 	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Config: service.Config{Operator: "111111111111"}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	trail, err := audit.Open(audit.Options{Dir: t.TempDir(), Now: time.Now, NewID: domain.RandomIDs.UUID, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	srv := httptest.NewServer(wire.NewServer(wire.Config{
 		Verifier: protocols.Verifier(time.Now, api.Services()), Keys: api.Keys(svc), Now: time.Now, NewRequestID: domain.RandomIDs.UUID,
-		Log: log, Own: admin.Handler(admin.Operator{Service: svc}, log),
+		Log: log, Own: admin.Handler(admin.Operator{Service: svc, Trail: trail}, log),
 	}))
-	t.Cleanup(func() { srv.Close(); st.Close() })
+	t.Cleanup(func() { srv.Close(); st.Close(); trail.Close() })
 	return &house{t, svc, srv.URL}
 }
 
@@ -163,5 +170,42 @@ func TestPoliciesOfTheAdminAPI(t *testing.T) {
 		if code, body := h.call(c.who, c.method, c.path, "", nil); code != c.code {
 			t.Errorf("%s %s: %d %s", c.method, c.path, code, body)
 		}
+	}
+}
+
+// TestRequestsAreWrittenDown: what changes something and what is refused is in the
+// audit log, with what was asked for and without what was answered.
+func TestRequestsAreWrittenDown(t *testing.T) {
+	h := newHouse(t)
+	_, first, err := h.svc.CreateAccount(t.Context(), "111111111111", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := adminapi.Key{ID: first.Key.Name, Secret: first.Secret}
+	var made adminapi.NewAccount
+	h.call(root, "POST", "/accounts", `{"id":"222222222222","note":"second"}`, &made)
+	h.call(root, "GET", "/accounts", "", nil)
+	h.call(root, "POST", "/accounts", `{"id":"222222222222"}`, nil)
+	h.call(root, "POST", "/accounts", `{"id":"`+strings.Repeat("2", 10_000)+`"}`, nil)
+	h.call(made.Key, "GET", "/accounts", "", nil)
+	var own, theirs adminapi.Audit
+	_, all := h.call(root, "GET", "/audit", "", &own)
+	if strings.Contains(all, made.Key.Secret) || len(all) > 10_000 {
+		t.Errorf("an answer was written down, or a body as long as anybody likes: %s", all)
+	}
+	h.call(made.Key, "GET", "/audit", "", &theirs)
+	var got []string
+	for _, raw := range append(own.Records, theirs.Records...) {
+		var r audit.Record
+		if err := json.Unmarshal(raw, &r); err != nil || r.EventType != audit.FromAdmin || r.UserIdentity.Type != "Root" || r.SourceIPAddress != "127.0.0.1" || r.EventTime.IsZero() || r.RequestID == "" {
+			t.Errorf("%s, %v", raw, err)
+		}
+		asked, _ := r.RequestParameters.(map[string]any)
+		body, _ := asked["body"].(map[string]any)
+		got = append(got, fmt.Sprint(r.EventName, " ", r.RecipientAccountID, " ", r.ErrorCode, " ", body["note"]))
+	}
+	want := []string{"CreateAccount 111111111111 bad-value <nil>", "CreateAccount 111111111111 exists <nil>", "CreateAccount 111111111111  second", "ListAccounts 222222222222 denied <nil>"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }

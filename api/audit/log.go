@@ -69,8 +69,12 @@ func (l *Log) After(_ context.Context, c *wire.Call, o wire.Outcome) {
 	l.keep(now, NewRecord(c, o, now, l.o.NewID()))
 }
 
-// Add writes a record of what was no call; it gets its id here.
+// Add writes a record of what was no call; it gets its id here, and the time unless
+// it has one.
 func (l *Log) Add(r Record) {
+	if r.EventTime.IsZero() {
+		r.EventTime = l.o.Now().UTC().Truncate(time.Second)
+	}
 	r.EventID, r.UserAgent, r.ErrorMessage = l.o.NewID(), cut(r.UserAgent, 256), cut(r.ErrorMessage, 1024)
 	l.keep(l.o.Now(), r)
 }

@@ -47,6 +47,13 @@ const Version = "1.11"
 // have another.
 const FromPage = "SlipwayStreamingPage"
 
+// FromAdmin is the EventType of requests to the operator's own interface, which no
+// service of AWS's has; AdminSource stands where the service's name would.
+const (
+	FromAdmin   = "SlipwayAdminCall"
+	AdminSource = "slipway"
+)
+
 // FromService is the EventType of what is done without a call of an API.
 const FromService = "AwsServiceEvent"
 
@@ -57,6 +64,15 @@ type Who struct {
 	ARN         string `json:"arn,omitempty"`
 	AccountID   string `json:"accountId,omitempty"`
 	AccessKeyID string `json:"accessKeyId,omitempty"`
+}
+
+// WhoOf is who signed a request.
+func WhoOf(id wire.Identity) Who {
+	w := Who{Type: identityTypes[id.Kind], PrincipalID: id.UserID, ARN: id.ARN, AccountID: id.Account, AccessKeyID: id.AccessKeyID}
+	if w.Type == "" {
+		w.Type = "Unknown"
+	}
+	return w
 }
 
 var identityTypes = map[string]string{"root": "Root", "user": "IAMUser", "assumed-role": "AssumedRole"}
@@ -85,10 +101,7 @@ func NewRecord(c *wire.Call, o wire.Outcome, at time.Time, eventID string) Recor
 		EventVersion: Version, EventTime: at.UTC().Truncate(time.Second), EventSource: source(c.Op.Service), EventName: c.Op.Name,
 		AWSRegion: c.Region, SourceIPAddress: c.Source, UserAgent: cut(c.UserAgent, 256), RequestID: c.RequestID, EventID: eventID,
 		ReadOnly: ReadOnly(c.Op.Name), EventType: "AwsApiCall", ManagementEvent: true, RecipientAccountID: id.Account, EventCategory: "Management",
-		UserIdentity: Who{Type: identityTypes[id.Kind], PrincipalID: id.UserID, ARN: id.ARN, AccountID: id.Account, AccessKeyID: id.AccessKeyID},
-	}
-	if r.UserIdentity.Type == "" {
-		r.UserIdentity.Type = "Unknown"
+		UserIdentity: WhoOf(id),
 	}
 	if o.Error != nil {
 		r.ErrorCode, r.ErrorMessage = o.Error.Code, cut(o.Error.Message, 1024)

@@ -18,8 +18,9 @@ func auditCommand() *command {
 		summary: "Show who did what",
 		long: `
 Prints the newest records of the account's audit log. All writes and all refused
-calls are in it; of successful reads one in a hundred is. Block data is not. With
---json each record is printed in CloudTrail's format.`,
+calls are in it, those of slipway's own commands too; of successful reads by AWS
+clients one in a hundred is. Block data is not. With --json each record is printed
+in CloudTrail's format.`,
 		setup: asks(auditRequest, auditTable),
 	}
 }
