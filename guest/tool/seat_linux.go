@@ -49,10 +49,16 @@ var signIns = []string{"xdm", "lightdm", "gdm", "gdm3", "sddm", "slim", "lxdm", 
 // logIns are the programs on a console that nobody has signed in at.
 var logIns = []string{"agetty", "getty", "mingetty", "mgetty", "login", "init", "systemd"}
 
+// Users that are people begin with the first; 0 is root. Between the two others are
+// screens to sign in at, services and nobody (systemd.io, UIDS-GIDS); directories
+// such as Active Directory number their people beyond.
 const (
-	firstUser = 1000  // of people; 0 is root
-	nobody    = 65534 // the last
+	firstUser    = 1000
+	firstGreeter = 60578
+	nobody       = 65534 // the one after is no user at all
 )
+
+func person(uid int) bool { return uid >= firstUser && (uid < firstGreeter || uid > nobody+1) }
 
 // process is what is seen of one.
 type process struct {
@@ -103,7 +109,7 @@ func choose(all []process, display func(process) bool, shown int) (best *process
 	signIn := slices.ContainsFunc(all, func(p process) bool { return slices.Contains(signIns, p.comm) })
 	rank := 0
 	for i, p := range all {
-		person := p.uid >= firstUser && p.uid < nobody
+		person := person(p.uid)
 		r := 0
 		switch {
 		case p.env["HOME"] == "":

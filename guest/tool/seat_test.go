@@ -313,6 +313,8 @@ func TestSeats(t *testing.T) {
 		"a greeter":               {[]process{{pid: 1, comm: "lightdm"}, root}, 0, false},
 		"a person, and a greeter": {[]process{{pid: 1, comm: "lightdm"}, root, person}, 9, false},
 		"a service":               {[]process{{pid: 5, comm: "x", uid: 33, env: env(":0")}, {pid: 6, comm: "x", uid: 65534, env: env(":0")}}, 0, false},
+		"a directory's user":      {[]process{root, {pid: 7, comm: "x", uid: 1234001108, env: env(":0")}}, 7, false},
+		"a greeter of its own":    {[]process{{pid: 1, comm: "gdm"}, {pid: 7, comm: "gnome-shell", uid: 60578, env: env(":0")}}, 0, false},
 		"over ssh":                {[]process{{pid: 5, comm: "x", uid: 1000, env: env("localhost:10.0")}}, 0, false},
 		"the console":             {[]process{shell}, 3, true},
 		"another console":         {[]process{{pid: 3, comm: "sh", leader: true, tty: 2, env: env("")}}, 0, false},
