@@ -68,11 +68,12 @@ func (w *World) updateTool(ctx context.Context, r *Run, o *guest.Orders, tool gu
 }
 
 // againLines let the guest run the tool that was put in place: by its service where
-// that starts it anew, else by starting the whole guest anew. They end before that.
+// that starts it anew, else by starting the whole guest anew. They end some seconds
+// before that, so that their end is still told.
 // A guest whose init does not know what to do about a reboot gets a hard one.
 var againLines = map[string]string{
-	domain.SystemLinux: `if [ -d /run/systemd/system ] && systemctl -q is-active slipway-guest.service; then systemctl --no-block restart slipway-guest.service; ` +
-		`else (sleep 2; sync; reboot; sleep 30; sync; reboot -f) >/dev/null 2>&1 & fi`,
+	domain.SystemLinux: `(sleep 3; if [ -d /run/systemd/system ] && systemctl -q is-active slipway-guest.service; then systemctl restart slipway-guest.service; ` +
+		`else sync; reboot; sleep 30; sync; reboot -f; fi) >/dev/null 2>&1 &`,
 	domain.SystemWindows: `shutdown.exe /r /t 3`,
 	domain.SystemFake:    `touch again`,
 }
@@ -112,8 +113,11 @@ func (w *World) freshen(ctx context.Context, r *Run, machine string, role string
 				WithHint("Install it in the guest from its CD: install.sh on Linux, install.cmd on Windows.")
 		}
 		rep, err := o.Run(ctx, guest.Command{ID: "tool-again", Line: againLines[tool.System], Seconds: 60})
-		if err == nil && (rep.Late || rep.Exit != 0) {
-			err = fault.New(fault.Incompatible, "The guest tool could not be started anew: %s", ending(rep))
+		switch {
+		case fault.Is(err, fault.NotAvailable):
+			return nil // it went sooner than it could say so
+		case err == nil && (rep.Late || rep.Exit != 0):
+			return fault.New(fault.Incompatible, "The guest tool could not be started anew: %s", ending(rep))
 		}
 		return err
 	})
