@@ -61,7 +61,7 @@ follows the work.`,
 			fs.BoolVar(&in.DryRun, "dry-run", false, "check only")
 			return func(args []string) (request, error) {
 				in.Name = args[1]
-				return request{method: "POST", path: "/image-builders/" + url.PathEscape(args[0]) + "/images", body: in}, nil
+				return request{method: "POST", path: "/image-builders/" + url.PathEscape(args[0]) + "/images", body: in, list: "slipway builder ls"}, nil
 			}
 		}, func(io streams, i *adminapi.Image) error {
 			_, err := fmt.Fprintln(io.out, i.ARN)
