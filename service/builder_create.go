@@ -130,7 +130,7 @@ func (s *Service) checkBuilderType(name string) (domain.InstanceType, error) {
 			WithHint("Choose a type of another family.")
 	case t.GPU:
 		return t, fault.New(fault.NotAvailable, "The instance type %s needs a GPU, and this host has none for machines.", name).
-			WithHint("Choose a type without graphics in its name.")
+			WithHint("%s", s.someTypes())
 	}
 	return t, nil
 }

@@ -90,7 +90,7 @@ func TestBuilderRefusals(t *testing.T) {
 		{"unknown type", func(in *spec) { in.InstanceType = "stream.standard.tiny" }, fault.BadValue, "GeneralPurpose.m7i.large"},
 		{"fleets only", func(in *spec) { in.InstanceType = "stream.standard.2xlarge" }, fault.BadValue, "not supported for image builders"},
 		{"end of life", func(in *spec) { in.InstanceType = "stream.graphics-design.large" }, fault.BadValue, "at its end of life"},
-		{"GPU", func(in *spec) { in.InstanceType = "Accelerated.g5.xlarge" }, fault.NotAvailable, "this host has none"},
+		{"GPU", func(in *spec) { in.InstanceType = "Accelerated.g5.xlarge" }, fault.NotAvailable, "this host has none for machines. Use one such as stream.standard.small"},
 		{"other family", func(in *spec) { in.InstanceType = "stream.standard.small" }, fault.BadCombination,
 			"The combination of instance type stream.standard.small and image instance family GENERAL_PURPOSE"},
 		{"small volume", func(in *spec) { in.VolumeGiB = 100 }, fault.BadValue, "from 200 to 500"},

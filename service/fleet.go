@@ -217,7 +217,7 @@ func (s *Service) checkStart(tx store.Tx, c domain.Caller, f *domain.Fleet) erro
 		return fault.New(fault.NotAvailable, "The instance type %s of the fleet %s is not in the catalogue any more.", f.InstanceType, f.Key.Name)
 	case t.GPU && !host.Pretend:
 		return fault.New(fault.NotAvailable, "The instance type %s needs a GPU, and this host has none for machines.", t.Name).
-			WithHint("Choose a type without graphics in its name.")
+			WithHint("%s", s.someTypes())
 	}
 	img := new(domain.Image)
 	if err := tx.Get(f.Image, img); fault.Is(err, fault.NotFound) {
