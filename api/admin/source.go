@@ -98,7 +98,10 @@ func image(i *domain.Image) adminapi.Image {
 	out := adminapi.Image{
 		Name: i.Key.Name, ARN: domain.ImageARN(i.Key), State: string(i.State), Platform: i.Platform, Disk: i.Disk,
 		DiskBytes: i.DiskBytes, SourceAMI: i.SourceAMI, Created: i.Created,
-		Evidence: evidence(i.Evidence),
+		Evidence: evidence(i.Evidence), Base: i.BaseImage, Builder: i.Builder, Tool: i.AgentVersion, NewestTool: i.AgentPolicy == domain.AgentAlways,
+	}
+	for _, a := range i.Catalog {
+		out.Applications = append(out.Applications, a.Name)
 	}
 	if i.Reason != nil {
 		out.Reason = &adminapi.Reason{Code: i.Reason.Code, Message: i.Reason.Message}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"slipway/api/admin/adminapi"
@@ -50,7 +52,19 @@ func printImage(io streams, i *adminapi.Image) error {
 	for _, e := range i.Errors {
 		fmt.Fprintf(w, "Error %s: %s\n", e.Code, e.Message)
 	}
-	fmt.Fprintf(w, "Disk %s, %s, from %s; platform %s\n", gib(i.DiskBytes), orDash(i.Disk), orDash(i.SourceAMI), orDash(i.Platform))
+	from := cmp.Or(i.Base, i.SourceAMI)
+	if i.Builder != "" {
+		from += " on the image builder " + i.Builder
+	}
+	fmt.Fprintf(w, "Disk %s, %s, from %s; platform %s\n", gib(i.DiskBytes), orDash(i.Disk), orDash(from), orDash(i.Platform))
+	newest := ""
+	if i.NewestTool {
+		newest = "; fleets bring the server's into each instance"
+	}
+	fmt.Fprintf(w, "Guest tool: %s%s\n", cmp.Or(i.Tool, "never heard of"), newest)
+	if len(i.Applications) > 0 {
+		fmt.Fprintf(w, "Applications: %s\n", strings.Join(i.Applications, ", "))
+	}
 	if len(i.Findings) > 0 {
 		fmt.Fprintln(w, "\nWhat the import rules said:")
 		for _, f := range i.Findings {

@@ -70,7 +70,7 @@ func TestServerDiesUnderBuilders(t *testing.T) {
 	becomes("RUNNING")
 	// An image of it: from outside, and its machine is off when the server dies.
 	s.Must("builder", "create-image", "b", "made", "--display-name", "Made", "--dry-run")
-	s.Must("builder", "create-image", "b", "made", "--display-name", "Made")
+	s.Must("builder", "create-image", "b", "made", "--display-name", "Made", "--latest-agent")
 	die(nil)
 	becomes("STOPPED")
 	out, err := app.DescribeImages(t.Context(), &appstream.DescribeImagesInput{Names: []string{"made"}})
@@ -79,6 +79,10 @@ func TestServerDiesUnderBuilders(t *testing.T) {
 	}
 	if img := out.Images[0]; img.State != types.ImageStateAvailable || aws.ToString(img.ImageBuilderName) != "b" || aws.ToString(img.BaseImageArn) != "arn:aws:appstream:us-east-1::image/AppStream-Base" {
 		t.Errorf("made: %+v, %+v", img, img.StateChangeReason)
+	}
+	if shown := s.Must("image", "show", "made"); !strings.Contains(shown, "from arn:aws:appstream:us-east-1::image/AppStream-Base on the image builder b") ||
+		!strings.Contains(shown, "fleets bring the server's into each instance") || !strings.Contains(shown, "Guest tool: ") {
+		t.Errorf("shown:\n%s", shown)
 	}
 	var trail struct{ Records []audit.Record }
 	if err := json.Unmarshal([]byte(s.Must("audit", "--event", "CreateImage", "--json")), &trail); err != nil {

@@ -158,10 +158,17 @@ type Image struct {
 	Disk      string       `json:"disk,omitempty"`
 	DiskBytes int64        `json:"disk_bytes"`
 	SourceAMI string       `json:"source_ami,omitempty"`
-	Findings  []Finding    `json:"findings,omitempty"`
-	Evidence  Evidence     `json:"evidence"`
-	Job       *Job         `json:"job,omitempty"`
-	Created   time.Time    `json:"created,omitzero"`
+	// Base is the image that it was made of, on the image builder Builder or by an
+	// update; "" for imports.
+	Base         string    `json:"base,omitempty"`
+	Builder      string    `json:"builder,omitempty"`
+	Tool         string    `json:"tool,omitempty"`         // version of the guest tool on its disk, as far as it was heard of
+	NewestTool   bool      `json:"newest_tool,omitempty"`  // fleets bring the server's into each instance
+	Applications []string  `json:"applications,omitempty"` // names of the catalogue
+	Findings     []Finding `json:"findings,omitempty"`
+	Evidence     Evidence  `json:"evidence"`
+	Job          *Job      `json:"job,omitempty"`
+	Created      time.Time `json:"created,omitzero"`
 }
 
 // Inspection answers GET /amis/{id}/inspection: what was seen on an AMI's disk.
