@@ -50,7 +50,7 @@ func findProfile(name string) (*profile, error) {
 		return nil, err
 	}
 	p.uid, p.gid = uid, gid
-	if uid < firstUser || uid >= nobody {
+	if !person(uid) {
 		return nil, noUser(name, "it is a user of the system's")
 	}
 	ids, err := u.GroupIds()
