@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,8 +66,17 @@ func (s *Server) notice(w http.ResponseWriter, err error) {
 	if statusOf(err) == http.StatusInternalServerError {
 		s.c.Log.Error("a streaming page", "err", err)
 	}
-	s.render(w, statusOf(err), "notice.html", map[string]string{"Title": titleOf(err), "Text": fault.Public(err), "Path": s.c.Path})
+	data := map[string]string{"Title": titleOf(err), "Text": fault.Public(err), "Path": s.c.Path}
+	if fault.Is(err, fault.Unavailable) {
+		data["Again"] = strconv.Itoa(int(askAgain.Seconds()))
+		w.Header().Set("Retry-After", data["Again"])
+	}
+	s.render(w, statusOf(err), "notice.html", data)
 }
+
+// askAgain is after how long a page is asked for once more where it may come soon,
+// for instance when all machines of a fleet are taken.
+const askAgain = 5 * time.Second
 
 func (s *Server) render(w http.ResponseWriter, status int, name string, data map[string]string) {
 	var b bytes.Buffer

@@ -108,3 +108,19 @@ test('a stack decides what is copied', async () => {
   await page.locator('#toast', { hasText: "is in the guest's clipboard" }).waitFor();
   await page.context().close();
 });
+
+test('who finds all machines taken gets one as soon as it is free', async () => {
+  const available = async () => (await house.app.describeFleets({ Names: ['fleet'] })).Fleets[0].ComputeCapacityStatus.Available;
+  for (const s of await sessions()) if (s.State === 'ACTIVE') await house.app.expireSession({ SessionId: s.Id });
+  await until('both machines are free', async () => (await available()) === 2);
+  const [ann, bob] = await Promise.all([seen('ann'), seen('bob')]);
+  const page = await watched(browser);
+  const answer = await page.goto((await house.app.createStreamingURL({ StackName: 'stack', FleetName: 'fleet', UserId: 'cat', Validity: 300 })).StreamingURL);
+  assert.equal(answer.status(), 503);
+  assert.match(await page.locator('main').innerText(), /No streaming resource.* tries again by itself/s);
+  await shoot(page, 'page-taken');
+  await ann.click('#b-end');
+  await ann.click('#end-session');
+  await connected(page); // nobody has touched it
+  for (const p of [ann, bob, page]) await p.context().close();
+});
