@@ -73,14 +73,10 @@ func (w *World) makingFailed(ctx context.Context, r *Run, s *makingState) error 
 		}
 	}
 	why := fault.Public(r.Cause())
-	err := move(ctx, w.Store, r.Job().Subject, domain.ImageBroke, why, func(_ store.Tx, img *domain.Image) error {
+	return conclude(ctx, w.Store, r.Job(), domain.ImageBroke, why, func(_ store.Tx, img *domain.Image) error {
 		img.Reason = &domain.StateReason{Code: "INTERNAL_ERROR", Message: why}
 		return nil
 	})
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	return err
 }
 
 // makingShutdown wants the guest to shut down by itself: what a machine that was
@@ -235,7 +231,7 @@ func (w *World) makingPublish(ctx context.Context, r *Run, s *makingState) error
 		if err := tx.Get(r.Job().Subject, img); err != nil {
 			return err
 		}
-		if img.State != domain.ImagePending {
+		if img.State != domain.ImagePending || img.Created.After(r.Job().Created) {
 			return nil // this step is being repeated
 		}
 		_, err = tx.Move(img.Key, domain.ImageReady, "", img)

@@ -46,7 +46,7 @@ func (w *World) copyCheck(ctx context.Context, r *Run, _ *copyState) error {
 func (w *World) copyFailed(ctx context.Context, r *Run, _ *copyState) error {
 	key := r.Job().Subject
 	why := fault.Public(r.Cause())
-	return move(ctx, w.Store, key, domain.ImageBroke, why, func(tx store.Tx, img *domain.Image) error {
+	return conclude(ctx, w.Store, r.Job(), domain.ImageBroke, why, func(tx store.Tx, img *domain.Image) error {
 		img.Reason = &domain.StateReason{Code: "IMAGE_COPY_FAILURE", Message: why}
 		img.Evidence = domain.Evidence{}
 		return tx.Unrefer(key, domain.DiskKey(img.Disk))
@@ -109,5 +109,5 @@ func (w *World) copyDropEvidence(_ context.Context, r *Run, _ *copyState) error 
 }
 
 func (w *World) copyPublish(ctx context.Context, r *Run, _ *copyState) error {
-	return move[domain.Image](ctx, w.Store, r.Job().Subject, domain.ImageReady, "", nil)
+	return conclude[domain.Image](ctx, w.Store, r.Job(), domain.ImageReady, "", nil)
 }

@@ -21,8 +21,18 @@ func (w *World) imageDelete() Workflow {
 			}
 			return nil
 		}},
-		{Name: "row", Do: func(ctx context.Context, r *Run, _ *deleteState) error {
-			return w.Store.Update(ctx, func(tx store.Tx) error { return tx.Delete(r.Job().Subject) })
-		}},
+		{Name: "row", Do: w.deleteImageRow},
+	})
+}
+
+func (w *World) deleteImageRow(ctx context.Context, r *Run, _ *deleteState) error {
+	return w.Store.Update(ctx, func(tx store.Tx) error {
+		img := new(domain.Image)
+		if err := tx.Get(r.Job().Subject, img); fault.Is(err, fault.NotFound) || err == nil && img.State != domain.ImageDeleting {
+			return nil // this step is being repeated, and the name is free or another's
+		} else if err != nil {
+			return err
+		}
+		return tx.Delete(img.Key)
 	})
 }

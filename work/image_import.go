@@ -58,7 +58,7 @@ func (w *World) importFailed(ctx context.Context, r *Run, _ *importState) error 
 	if !fault.Is(cause, fault.Internal) && !fault.Is(cause, fault.Unavailable) {
 		reason.Code = "IMAGE_IMPORT_FAILURE"
 	}
-	return move(ctx, w.Store, r.Job().Subject, domain.ImageBroke, reason.Message, func(tx store.Tx, img *domain.Image) error {
+	return conclude(ctx, w.Store, r.Job(), domain.ImageBroke, reason.Message, func(tx store.Tx, img *domain.Image) error {
 		img.Reason = reason
 		if len(img.Errors) == 0 && reason.Code == "IMAGE_IMPORT_FAILURE" && !fault.Is(cause, fault.Canceled) {
 			img.Errors = []domain.ImageError{{Code: "VALIDATION_ERROR", Message: reason.Message, At: tx.Now()}}
@@ -249,7 +249,7 @@ func (w *World) importShutdown(ctx context.Context, r *Run, s *importState) erro
 }
 
 func (w *World) importPublish(ctx context.Context, r *Run, _ *importState) error {
-	return move(ctx, w.Store, r.Job().Subject, domain.ImageReady, "", func(_ store.Tx, img *domain.Image) error {
+	return conclude(ctx, w.Store, r.Job(), domain.ImageReady, "", func(_ store.Tx, img *domain.Image) error {
 		img.Reason, img.Errors = nil, nil
 		return nil
 	})

@@ -75,7 +75,7 @@ func updateText(image string) string {
 // updateFailed is the undo of the first step, hence the last thing that runs.
 func (w *World) updateFailed(ctx context.Context, r *Run, _ *updateState) error {
 	why := fault.Public(r.Cause())
-	return move(ctx, w.Store, r.Job().Subject, domain.ImageBroke, why, func(tx store.Tx, img *domain.Image) error {
+	return conclude(ctx, w.Store, r.Job(), domain.ImageBroke, why, func(tx store.Tx, img *domain.Image) error {
 		img.Reason = &domain.StateReason{Code: "IMAGE_UPDATE_FAILURE", Message: why}
 		img.Errors = []domain.ImageError{{Code: "INTERNAL_SERVICE_ERROR", Message: updateText(img.Key.Name), At: tx.Now()}}
 		return dropUpdater(tx, img)
@@ -294,14 +294,14 @@ func (w *World) updateQualify(ctx context.Context, r *Run, s *updateState) error
 
 // updatePublish tells the outcome: the image AVAILABLE, and its builder gone.
 func (w *World) updatePublish(ctx context.Context, r *Run, s *updateState) error {
-	err := move(ctx, w.Store, r.Job().Subject, domain.ImageReady, "", func(tx store.Tx, img *domain.Image) error {
+	err := conclude(ctx, w.Store, r.Job(), domain.ImageReady, "", func(tx store.Tx, img *domain.Image) error {
 		img.Reason, img.Errors = nil, nil
 		if s.Tool != "" {
 			img.AgentVersion = s.Tool
 		}
 		return dropUpdater(tx, img)
 	})
-	if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.WrongState) {
+	if err != nil {
 		return err
 	}
 	return w.Disks.DropUpload(ctx, uploadOf(r.Job().ID))

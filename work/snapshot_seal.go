@@ -57,7 +57,7 @@ func (w *World) sealUpload(ctx context.Context, r *Run, id string, key domain.Ke
 
 func (w *World) sealFailed(ctx context.Context, r *Run, _ *sealState) error {
 	key := r.Job().Subject
-	err := move(ctx, w.Store, key, domain.SnapshotBroke, fault.Public(r.Cause()), func(tx store.Tx, n *domain.Snapshot) error {
+	err := conclude(ctx, w.Store, r.Job(), domain.SnapshotBroke, fault.Public(r.Cause()), func(tx store.Tx, n *domain.Snapshot) error {
 		n.Problem = fault.Public(r.Cause())
 		n.Disk = ""
 		refs, err := tx.References(key)
@@ -71,7 +71,7 @@ func (w *World) sealFailed(ctx context.Context, r *Run, _ *sealState) error {
 		}
 		return nil
 	})
-	if err != nil && !fault.Is(err, fault.NotFound) {
+	if err != nil {
 		return err
 	}
 	return w.Disks.DropUpload(ctx, key.Name)
@@ -132,7 +132,7 @@ func halfSeen(err error) bool {
 
 func (w *World) sealFinish(ctx context.Context, r *Run, s *sealState) error {
 	key := r.Job().Subject
-	err := move(ctx, w.Store, key, domain.SnapshotSealed, s.Digest, func(_ store.Tx, n *domain.Snapshot) error {
+	err := conclude(ctx, w.Store, r.Job(), domain.SnapshotSealed, s.Digest, func(_ store.Tx, n *domain.Snapshot) error {
 		n.Disk = s.Digest
 		return nil
 	})

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"slipway/disk/facts"
 	"slipway/disk/rules"
 	"slipway/domain"
+	"slipway/fault"
 	"slipway/store"
 )
 
@@ -152,6 +154,44 @@ func move[T any, P interface {
 		}
 		return err
 	})
+}
+
+// errPassed undoes what a change did to a subject that has gone on.
+var errPassed = errors.New("the subject has gone on without the job")
+
+// conclude is the last word of a job on its subject. A job whose end could not be
+// recorded says it again, and by then somebody may have deleted the subject, or
+// made another of its name: then nothing happens.
+func conclude[T any, P interface {
+	*T
+	domain.Noun
+}](ctx context.Context, s store.Store, j domain.Job, on domain.Event, detail string, change func(tx store.Tx, n P) error) error {
+	err := s.Update(ctx, func(tx store.Tx) error {
+		n := P(new(T))
+		err := tx.Get(j.Subject, n)
+		if fault.Is(err, fault.NotFound) || err == nil && n.Head().Created.After(j.Created) {
+			return errPassed
+		} else if err != nil {
+			return err
+		}
+		if change != nil {
+			if err := change(tx, n); err != nil {
+				return err
+			}
+		}
+		v, err := tx.Move(j.Subject, on, detail, n)
+		switch {
+		case fault.Is(err, fault.WrongState):
+			return errPassed
+		case err == nil && v == domain.Ignore && change != nil:
+			return tx.Put(n)
+		}
+		return err
+	})
+	if errors.Is(err, errPassed) {
+		return nil
+	}
+	return err
 }
 
 func read[T any, P interface {
