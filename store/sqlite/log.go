@@ -52,7 +52,12 @@ func (d *db) cut(s *session, rows int) {
 	err := s.rows(`PRAGMA wal_checkpoint(`+mode+`)`, nil, func(r *sql.Rows) error { return r.Scan(&busy, &pages, &copied) })
 	l.pages = pages
 	if err == nil && busy == 0 && copied == pages {
-		l.rows = 0
+		switch l.rows = 0; {
+		case mode == "RESTART":
+			l.pages = 0
+		case pages > mostPages/2: // a view that has ended by now may keep it from being begun anew
+			l.rows = cutAfter - retryAfter
+		}
 		return
 	}
 	if l.rows = cutAfter - retryAfter; mode == "RESTART" {
