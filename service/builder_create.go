@@ -129,10 +129,13 @@ func (s *Service) checkBuilderType(name string) (domain.InstanceType, error) {
 		return t, fault.New(fault.BadValue, "The instance type %s is at its end of life: new image builders cannot have it.", name).
 			WithHint("Choose a type of another family.")
 	case t.GPU:
-		return t, fault.New(fault.NotAvailable, "The instance type %s needs a GPU, and this host has none for machines.", name).
-			WithHint("%s", s.someTypes())
+		return t, s.noGPU(t)
 	}
 	return t, nil
+}
+
+func (s *Service) noGPU(t domain.InstanceType) error {
+	return fault.New(fault.NotAvailable, "The instance type %s needs a GPU, and this host has none for machines.", t.Name).WithHint("%s", s.someTypes())
 }
 
 // someTypes names instance types that there are, for images of either kind.

@@ -216,8 +216,7 @@ func (s *Service) checkStart(tx store.Tx, c domain.Caller, f *domain.Fleet) erro
 	case !ok:
 		return fault.New(fault.NotAvailable, "The instance type %s of the fleet %s is not in the catalogue any more.", f.InstanceType, f.Key.Name)
 	case t.GPU && !host.Pretend:
-		return fault.New(fault.NotAvailable, "The instance type %s needs a GPU, and this host has none for machines.", t.Name).
-			WithHint("%s", s.someTypes())
+		return s.noGPU(t)
 	}
 	img := new(domain.Image)
 	if err := tx.Get(f.Image, img); fault.Is(err, fault.NotFound) {

@@ -380,19 +380,26 @@ func TestDownloadsAreCutOff(t *testing.T) {
 	h.mu.Lock()
 	h.each = nil
 	h.mu.Unlock()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", d.http.URL+"/_slipway/stream/p/bbbb/"+link, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Cookie", "slipway-page="+page)
-	r.Header.Set("Range", "bytes=4990-")
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := d.part(link, "bytes=4990-")
 	if b := body(res); res.StatusCode != http.StatusPartialContent || b != "0123456789" {
 		t.Errorf("the rest: %s %q", res.Status, b)
 	}
+}
+
+// part asks for a part of a file.
+func (d *desk) part(link, ranges string) *http.Response {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), "GET", d.http.URL+"/_slipway/stream/p/bbbb/"+link, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Header.Set("Cookie", "slipway-page="+page)
+	r.Header.Set("Range", ranges)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return res
 }
 
 // TestFilesOnTheirWayAreFew: what a session's pieces take of the server's memory
@@ -479,16 +486,7 @@ func TestDownloadsEndWithTheServer(t *testing.T) {
 func TestDownloadsInManyPieces(t *testing.T) {
 	d, h, _ := handed(t)
 	h.files["f"] = []byte("0123456789")
-	r, err := http.NewRequestWithContext(t.Context(), "GET", d.http.URL+"/_slipway/stream/p/bbbb/"+d.links()["f"], nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Cookie", "slipway-page="+page)
-	r.Header.Set("Range", "bytes=0-0,2-2")
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := d.part(d.links()["f"], "bytes=0-0,2-2")
 	if b := body(res); res.StatusCode != http.StatusOK || b != "0123456789" {
 		t.Errorf("%s %q", res.Status, b)
 	}

@@ -83,7 +83,7 @@ func (x *exchange) answer(w http.ResponseWriter) (*Response, *Exception) {
 		return nil, ex
 	}
 	x.call = Call{Op: op, RequestID: x.req.RequestID, Identity: who.Secret.Identity, Region: who.Region,
-		Source: sourceOf(r), Private: Private(r), Secure: r.TLS != nil, Protocol: x.route.protocol, UserAgent: r.UserAgent()}
+		Source: Source(r.RemoteAddr), Private: Private(r), Secure: r.TLS != nil, Protocol: x.route.protocol, UserAgent: r.UserAgent()}
 	if p := x.route.protocol; p == AWSJSON11 || p == RPCv2CBOR {
 		x.call.Words, x.call.write = x.req.Body, x.encode
 	}
@@ -166,7 +166,7 @@ func (x *exchange) finish(resp *Response, ex *Exception) {
 	if ex != nil {
 		code = ex.Code
 	}
-	x.call.Op, x.call.RequestID, x.call.Source, x.call.Protocol = x.req.Op, x.req.RequestID, sourceOf(x.req.HTTP), x.route.protocol
+	x.call.Op, x.call.RequestID, x.call.Source, x.call.Protocol = x.req.Op, x.req.RequestID, Source(x.req.HTTP.RemoteAddr), x.route.protocol
 	x.call.Private = Private(x.req.HTTP)
 	if ctx := x.req.HTTP.Context(); x.s.cfg.Log.Enabled(ctx, slog.LevelDebug) {
 		x.s.cfg.Log.DebugContext(ctx, "call", "request", x.req.RequestID, "service", x.req.Op.Service.Name, "operation", x.req.Op.Name,

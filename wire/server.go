@@ -251,10 +251,11 @@ func (s *server) unproven(ctx context.Context, err error) *Exception {
 	return s.internal(ctx, nil, fmt.Errorf("verifying a signature: %w", err))
 }
 
-func sourceOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// Source is who sent a request, by http.Request's RemoteAddr, without the port.
+func Source(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
-		return r.RemoteAddr
+		return remote
 	}
 	return host
 }

@@ -48,9 +48,6 @@ func (w *World) kept(dir string) ([]string, error) {
 // boardDir is the part of it that the machine writes.
 func (w *World) boardDir(machine string) string { return filepath.Join(w.builderDir(machine), "board") }
 
-// errOther means that the row belongs to a later builder of the same name.
-var errOther = fault.New(fault.NotFound, "The image builder is gone.")
-
 // builder reads a job's builder.
 func (w *World) builder(ctx context.Context, r *Run, s *builderState) (*domain.Builder, error) {
 	b, err := read[domain.Builder](ctx, w.Store, r.Job().Subject)
@@ -76,7 +73,7 @@ func (w *World) editBuilder(ctx context.Context, key domain.Key, machine string,
 // gone on without the job, which is then being repeated after its end, nothing
 // happens.
 func (w *World) moveBuilder(ctx context.Context, key domain.Key, machine string, on domain.Event, detail string, change func(tx store.Tx, b *domain.Builder)) error {
-	err := move(ctx, w.Store, key, on, detail, func(tx store.Tx, b *domain.Builder) error {
+	return unlessPassed(move(ctx, w.Store, key, on, detail, func(tx store.Tx, b *domain.Builder) error {
 		if b.Machine != machine {
 			return errOther
 		}
@@ -84,11 +81,7 @@ func (w *World) moveBuilder(ctx context.Context, key domain.Key, machine string,
 			change(tx, b)
 		}
 		return nil
-	})
-	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.WrongState) {
-		return nil
-	}
-	return err
+	}))
 }
 
 // blameBuilder writes down why a builder failed, in AWS's words for builders.

@@ -2,7 +2,6 @@ package work
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"sync"
 	"time"
@@ -156,9 +155,6 @@ func move[T any, P interface {
 	})
 }
 
-// errPassed undoes what a change did to a subject that has gone on.
-var errPassed = errors.New("the subject has gone on without the job")
-
 // conclude is the last word of a job on its subject. A job whose end could not be
 // recorded says it again, and by then somebody may have deleted the subject, or
 // made another of its name: then nothing happens.
@@ -166,29 +162,24 @@ func conclude[T any, P interface {
 	*T
 	domain.Noun
 }](ctx context.Context, s store.Store, j domain.Job, on domain.Event, detail string, change func(tx store.Tx, n P) error) error {
-	err := s.Update(ctx, func(tx store.Tx) error {
-		n := P(new(T))
-		err := tx.Get(j.Subject, n)
-		if fault.Is(err, fault.NotFound) || err == nil && n.Head().Created.After(j.Created) {
-			return errPassed
-		} else if err != nil {
-			return err
+	return unlessPassed(move(ctx, s, j.Subject, on, detail, func(tx store.Tx, n P) error {
+		if n.Head().Created.After(j.Created) {
+			return errOther
 		}
-		if change != nil {
-			if err := change(tx, n); err != nil {
-				return err
-			}
+		if change == nil {
+			return nil
 		}
-		v, err := tx.Move(j.Subject, on, detail, n)
-		switch {
-		case fault.Is(err, fault.WrongState):
-			return errPassed
-		case err == nil && v == domain.Ignore && change != nil:
-			return tx.Put(n)
-		}
-		return err
-	})
-	if errors.Is(err, errPassed) {
+		return change(tx, n)
+	}))
+}
+
+// errOther means that a row belongs to a later resource of the same name.
+var errOther = fault.New(fault.NotFound, "What this is about is gone; another has its name.")
+
+// unlessPassed lets be that a resource is gone or has gone on without the job,
+// which is then being repeated after its end.
+func unlessPassed(err error) error {
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.WrongState) {
 		return nil
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -49,10 +48,6 @@ func (h *handler) record(r *http.Request, action string, s *said, err error) {
 	if !ok || !signed || r.Method == http.MethodGet && err == nil {
 		return
 	}
-	source, _, cut := net.SplitHostPort(r.RemoteAddr)
-	if cut != nil {
-		source = r.RemoteAddr
-	}
 	asked := map[string]any{"path": r.URL.Path}
 	var body any
 	if json.Unmarshal(s.Bytes(), &body) == nil {
@@ -60,7 +55,7 @@ func (h *handler) record(r *http.Request, action string, s *said, err error) {
 	}
 	rec := audit.Record{
 		EventVersion: audit.Version, EventSource: audit.AdminSource, EventName: action, AWSRegion: wire.RegionFrom(r.Context()),
-		SourceIPAddress: source, UserAgent: r.UserAgent(), RequestParameters: asked, RequestID: wire.RequestIDFrom(r.Context()), ReadOnly: r.Method == http.MethodGet,
+		SourceIPAddress: wire.Source(r.RemoteAddr), UserAgent: r.UserAgent(), RequestParameters: asked, RequestID: wire.RequestIDFrom(r.Context()), ReadOnly: r.Method == http.MethodGet,
 		EventType: audit.FromAdmin, ManagementEvent: true, RecipientAccountID: id.Account, EventCategory: "Management", UserIdentity: audit.WhoOf(id),
 	}
 	if err != nil {

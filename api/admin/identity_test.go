@@ -98,13 +98,19 @@ func (h *house) user(name, policy string) adminapi.Key {
 	return adminapi.Key{ID: k.Key.Name, Secret: k.Secret}
 }
 
+// first makes the first account.
+func (h *house) first() (root adminapi.Key) {
+	h.t.Helper()
+	_, k, err := h.svc.CreateAccount(h.t.Context(), "111111111111", "first")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return adminapi.Key{ID: k.Key.Name, Secret: k.Secret}
+}
+
 func TestAccountsAndKeys(t *testing.T) {
 	h := newHouse(t)
-	_, first, err := h.svc.CreateAccount(t.Context(), "111111111111", "first")
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := adminapi.Key{ID: first.Key.Name, Secret: first.Secret}
+	root := h.first()
 	var made adminapi.NewAccount
 	if code, body := h.call(root, "POST", "/accounts", `{"id":"222222222222","note":"second"}`, &made); code != 200 || made.Key.Secret == "" {
 		t.Fatalf("%d %s", code, body)
@@ -177,11 +183,7 @@ func TestPoliciesOfTheAdminAPI(t *testing.T) {
 // audit log, with what was asked for and without what was answered.
 func TestRequestsAreWrittenDown(t *testing.T) {
 	h := newHouse(t)
-	_, first, err := h.svc.CreateAccount(t.Context(), "111111111111", "first")
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := adminapi.Key{ID: first.Key.Name, Secret: first.Secret}
+	root := h.first()
 	var made adminapi.NewAccount
 	h.call(root, "POST", "/accounts", `{"id":"222222222222","note":"second"}`, &made)
 	h.call(root, "GET", "/accounts", "", nil)

@@ -1,7 +1,8 @@
 // Package audit writes down who did what: one record per call, in CloudTrail's
 // record format, at the one place every call passes.
 //
-// It sees calls and outcomes and nothing else. Sensitive members and block data
+// It sees calls and outcomes, images that the service begins to make by itself, and
+// nothing else. Sensitive members and block data
 // never reach a record. What is kept for how long is in log.go.
 package audit
 

@@ -78,7 +78,7 @@ func serve(ctx context.Context, c ServeConfig, stdout, stderr io.Writer) (err er
 		return err
 	}
 	svc := &service.Service{Store: st, IDs: domain.RandomIDs, Blocks: blocks{world.Disks}, Host: host{world.Driver}, Config: service.Config{Rules: world.Rules, Operator: c.Account, Icons: pictures, Streaming: &service.Streaming{},
-		Instances: world.Instances, Installers: world.Installers, Tool: toolVersion(c), ImageBegun: func(by domain.Caller, img *domain.Image) { trail.Add(imageRecord(by, img, time.Now())) },
+		Instances: world.Instances, Installers: world.Installers, Tool: toolVersion(c), ImageBegun: func(by domain.Caller, img *domain.Image) { trail.Add(audit.ImageBegun(by, img)) },
 		Transfers: service.Transfers{Bucket: c.S3Endpoint != "", Dir: c.ImportDir}}}
 	if err := syncCatalogue(ctx, c, svc); err != nil {
 		return err

@@ -2,8 +2,6 @@ package tool
 
 import (
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,19 +23,11 @@ func enter(e guest.Environment) error {
 	return exported(machineVars, e.Machine)
 }
 
-// exported writes a script that exports variables, as one step: nobody reads half
-// of it.
+// exported writes a script that exports variables.
 func exported(path string, vars map[string]string) error {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		b.WriteString("export " + name + "='" + strings.ReplaceAll(vars[name], "'", `'\''`) + "'\n")
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	part := path + ".part" // login shells read *.sh only
-	if err := os.WriteFile(part, []byte(b.String()), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(part, path)
+	return writeWhole(path, b.String())
 }

@@ -285,6 +285,16 @@ func copyInto(to *os.Root, e entry, own func(name string) error) (err error) {
 	return err
 }
 
+// copies makes copies below to of what is seen in the profile at base.
+func copies(to *os.Root, base string, own func(name string) error) func(e entry) error {
+	return func(e entry) error {
+		if err := copyInto(to, e, own); err != nil {
+			return uncopied(filepath.Join(base, filepath.FromSlash(e.name)), err)
+		}
+		return nil
+	}
+}
+
 func copyFile(to *os.Root, name string, e entry) error {
 	defer e.file.Close()
 	f, err := to.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -315,8 +325,7 @@ func replace(parent, name string, fill func(dir *os.Root) error) error {
 			return err
 		}
 	} else if err == nil && !st.IsDir() {
-		err = errors.New("it is no folder")
-		return err
+		return errors.New("it is no folder")
 	}
 	if err := errors.Join(in.RemoveAll(next), in.RemoveAll(last), in.Mkdir(next, 0o700)); err != nil {
 		return err

@@ -123,12 +123,7 @@ func (p *profile) read(see func(e entry) error, tell func(string)) error {
 // root's; the groups of the original and everybody else lose the right to write.
 func (p *profile) makeDefault(tell func(string)) error {
 	err := replace(filepath.Dir(p.skeleton), filepath.Base(p.skeleton), func(dir *os.Root) error {
-		err := p.read(func(e entry) error {
-			if err := copyInto(dir, e, nil); err != nil {
-				return uncopied(filepath.Join(p.home, e.name), err)
-			}
-			return nil
-		}, tell)
+		err := p.read(copies(dir, p.home, nil), tell)
 		return errors.Join(err, dir.Chmod(".", 0o755))
 	})
 	if err != nil {
@@ -154,12 +149,7 @@ func (p *profile) reset(tell func(string)) error {
 	defer from.Close()
 	err = replace(filepath.Dir(p.home), filepath.Base(p.home), func(dir *os.Root) error {
 		own := func(name string) error { return dir.Lchown(name, p.uid, p.gid) }
-		s := &survey{root: from, base: p.skeleton, tell: tell, see: func(e entry) error {
-			if err := copyInto(dir, e, own); err != nil {
-				return uncopied(filepath.Join(p.skeleton, e.name), err)
-			}
-			return nil
-		}}
+		s := &survey{root: from, base: p.skeleton, tell: tell, see: copies(dir, p.skeleton, own)}
 		return errors.Join(s.walk(), dir.Chmod(".", old.Mode().Perm()), own("."))
 	})
 	if err != nil {

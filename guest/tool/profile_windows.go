@@ -105,12 +105,7 @@ func (p *profile) makeDefault(tell func(string)) error {
 			return err
 		}
 		defer from.Close()
-		return (&survey{root: from, base: base, skip: skip, tell: tell, see: func(e entry) error {
-			if err := copyInto(dir, e, nil); err != nil {
-				return uncopied(filepath.Join(base, e.name), err)
-			}
-			return nil
-		}}).walk()
+		return (&survey{root: from, base: base, skip: skip, tell: tell, see: copies(dir, base, nil)}).walk()
 	}
 	err = replace(filepath.Dir(to), filepath.Base(to), func(dir *os.Root) error {
 		err := put(dir, p.home, func(name string) bool {

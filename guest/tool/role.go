@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -171,14 +170,7 @@ func (p roleFiles) announce(ctx context.Context, m metadataClient) (has bool, er
 			lines = append(lines, of[0]+" = "+text)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(p.config), 0o755); err != nil {
-		return false, err
-	}
-	part := p.config + ".part"
-	if err := os.WriteFile(part, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
-		return false, err
-	}
-	if err := os.Rename(part, p.config); err != nil {
+	if err := writeWhole(p.config, strings.Join(lines, "\n")+"\n"); err != nil {
 		return false, err
 	}
 	return true, p.point()

@@ -21,18 +21,10 @@ const configVariable = "AWS_CONFIG_FILE"
 // point writes the script. Who has a configuration of his own keeps it: there can
 // be only one.
 func (p roleFiles) point() error {
-	script := `if [ -r ` + p.config + ` ] && [ -z "${` + configVariable + `-}" ] && [ ! -e "${HOME-}/.aws/config" ]; then
-  export ` + configVariable + `=` + p.config + `
+	return writeWhole(p.pointer, `if [ -r `+p.config+` ] && [ -z "${`+configVariable+`-}" ] && [ ! -e "${HOME-}/.aws/config" ]; then
+  export `+configVariable+`=`+p.config+`
 fi
-`
-	if err := os.MkdirAll(filepath.Dir(p.pointer), 0o755); err != nil {
-		return err
-	}
-	part := p.pointer + ".part" // login shells read *.sh only
-	if err := os.WriteFile(part, []byte(script), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(part, p.pointer)
+`)
 }
 
 func (p roleFiles) unpoint() error {

@@ -74,9 +74,8 @@ var users = []attack{
 		s.shut(b, p.cookie)
 		for _, what := range []string{"GET %sassistant/applications", "POST %sassistant/applications", "DELETE %sassistant/applications/a", "POST %sassistant/image"} {
 			for name, at := range map[string]page{"with their cookie": {b.host, b.path, p.cookie}, "on their page": p} {
-				verb, _, _ := strings.Cut(what, " ")
 				a := s.ask(at.host, strings.Replace(what, "%s", at.path, 1), "Cookie: "+at.cookie, "Origin: http://"+at.host, "Content-Length: 0")
-				if a.status < 400 || verb == "" {
+				if a.status < 400 {
 					s.t.Errorf("%s %s: %d %s", what, name, a.status, a.body)
 				}
 			}

@@ -22,7 +22,6 @@ func TestApplications(t *testing.T) {
 		t.Skip("boots the graphical guest: make long")
 	}
 	h := newHouse(t, "--import-rules", "open", patient)
-	ami := h.push(rig.Guest(t, "desktop"), "desktop")
 	const icons = "/usr/share/icons/"
 	app := func(name, title, path, icon, parameters string) types.ApplicationConfig {
 		c := types.ApplicationConfig{Name: &name, DisplayName: &title, AbsoluteAppPath: &path}
@@ -34,16 +33,11 @@ func TestApplications(t *testing.T) {
 		}
 		return c
 	}
-	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{
-		Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role, AppCatalogConfig: []types.ApplicationConfig{
-			app("clock", "Clock", "/usr/bin/xclock", "Adwaita/48x48/devices/computer.png", "-geometry 220x220+900+570 -norender"),
-			app("editor", "Editor", "/usr/bin/xedit", "", `-geometry "520x320+300+260"`),
-			app("terminal", "Terminal", "/usr/bin/xterm", "hicolor/48x48/apps/xterm-color.png", ""),
-			app("none", "No Program", "/usr/lib/os-release", "", ""),
-		},
-	})
-	h.ok(err)
-	h.image("base")
+	h.unproven("base", "desktop",
+		app("clock", "Clock", "/usr/bin/xclock", "Adwaita/48x48/devices/computer.png", "-geometry 220x220+900+570 -norender"),
+		app("editor", "Editor", "/usr/bin/xedit", "", `-geometry "520x320+300+260"`),
+		app("terminal", "Terminal", "/usr/bin/xterm", "hicolor/48x48/apps/xterm-color.png", ""),
+		app("none", "No Program", "/usr/lib/os-release", "", ""))
 	h.serveApplications()
 	begun := time.Now()
 	out := h.run(h.browsers(), "node", "application.mjs", h.address("ann"), filepath.Join(rig.Root(), "bin", "screenshots"))
@@ -76,16 +70,10 @@ func TestConsoleApplications(t *testing.T) {
 		t.Skip("boots a guest of its own: make long")
 	}
 	h := newHouse(t, "--import-rules", "open", patient)
-	ami := h.push(rig.Guest(t, "linux"), "base")
 	// Its programs are in its memory, where an import does not look.
-	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{
-		Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role, AppCatalogConfig: []types.ApplicationConfig{
-			{Name: aws.String("top"), DisplayName: aws.String("Processes"), AbsoluteAppPath: aws.String("/bin/top"), LaunchParameters: aws.String("-d 1")},
-			{Name: aws.String("gone"), DisplayName: aws.String("Gone"), AbsoluteAppPath: aws.String("/bin/gone")},
-		},
-	})
-	h.ok(err)
-	h.image("base")
+	h.unproven("base", "linux",
+		types.ApplicationConfig{Name: aws.String("top"), DisplayName: aws.String("Processes"), AbsoluteAppPath: aws.String("/bin/top"), LaunchParameters: aws.String("-d 1")},
+		types.ApplicationConfig{Name: aws.String("gone"), DisplayName: aws.String("Gone"), AbsoluteAppPath: aws.String("/bin/gone")})
 	h.serveApplications()
 	u := newUsers(h, "ann")
 	u.do("ann", "come", nil)
@@ -109,17 +97,7 @@ func TestConsoleApplications(t *testing.T) {
 // serveApplications starts a fleet of one in APP view, with a stack.
 func (h *house) serveApplications() {
 	h.t.Helper()
-	_, err := h.app.CreateFleet(h.t.Context(), &appstream.CreateFleetInput{
-		Name: aws.String("fleet"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), FleetType: types.FleetTypeAlwaysOn,
-		ComputeCapacity: &types.ComputeCapacity{DesiredInstances: aws.Int32(1)}, StreamView: types.StreamViewApp,
-	})
-	h.ok(err)
-	_, err = h.app.CreateStack(h.t.Context(), &appstream.CreateStackInput{Name: aws.String("stack"), DisplayName: aws.String("Sample Desktop")})
-	h.ok(err)
-	_, err = h.app.AssociateFleet(h.t.Context(), &appstream.AssociateFleetInput{FleetName: aws.String("fleet"), StackName: aws.String("stack")})
-	h.ok(err)
-	_, err = h.app.StartFleet(h.t.Context(), &appstream.StartFleetInput{Name: aws.String("fleet")})
-	h.ok(err)
+	h.serve("Sample Desktop", 1, &appstream.CreateFleetInput{FleetType: types.FleetTypeAlwaysOn, StreamView: types.StreamViewApp})
 	h.state(types.FleetStateRunning)
 }
 
@@ -129,8 +107,5 @@ func (h *house) leave(machine string) {
 	_, err := h.app.ExpireSession(h.t.Context(), &appstream.ExpireSessionInput{SessionId: h.sessions()["ann"].Id})
 	h.ok(err)
 	h.gone(machine)
-	_, err = h.app.StopFleet(h.t.Context(), &appstream.StopFleetInput{Name: aws.String("fleet")})
-	h.ok(err)
-	h.state(types.FleetStateStopped)
-	h.nothingLeft()
+	h.stop()
 }

@@ -24,13 +24,7 @@ import (
 func TestBuilder(t *testing.T) {
 	world := elsewhere(t, theWorld)
 	h := newHouse(t, "--import-rules", "open", patient, "--guest-allow", world.Addr().String())
-	ami := h.push(rig.Guest(t, "linux"), "base")
-	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role})
-	h.ok(err)
-	rig.Until(t, time.Minute, "the image is there", func() (bool, error) {
-		out, err := h.app.DescribeImages(t.Context(), &appstream.DescribeImagesInput{Names: []string{"base"}})
-		return err == nil && out.Images[0].State == types.ImageStateAvailable, err
-	})
+	h.unproven("base", "linux")
 	out, err := h.app.CreateImageBuilder(t.Context(), &appstream.CreateImageBuilderInput{
 		Name: aws.String("b"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), IamRoleArn: &h.role,
 	})

@@ -25,11 +25,9 @@ func TestOnDemand(t *testing.T) {
 		t.Skip("a session of ten minutes: make long")
 	}
 	h := newHouse(t, "--import-rules", "open", patient)
-	ami := h.push(rig.Guest(t, "linux"), "base")
-	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role})
-	h.ok(err)
-	h.image("base")
-	h.serveOnDemand()
+	h.unproven("base", "linux")
+	h.serve("On demand", 1, &appstream.CreateFleetInput{FleetType: types.FleetTypeOnDemand, IamRoleArn: &h.role, StreamView: types.StreamViewDesktop,
+		MaxUserDurationInSeconds: aws.Int32(int32(longest.Seconds()))})
 	tr := h.trace("fleet", "stack")
 	defer tr.end()
 	u := newUsers(h, "ann")
@@ -70,28 +68,7 @@ func TestOnDemand(t *testing.T) {
 	if left := h.sessions(); len(left) > 0 {
 		t.Errorf("sessions after the end: %+v", left)
 	}
-
-	_, err = h.app.StopFleet(t.Context(), &appstream.StopFleetInput{Name: aws.String("fleet")})
-	h.ok(err)
-	h.state(types.FleetStateStopped)
-	h.nothingLeft()
-}
-
-// serveOnDemand starts a fleet of one that waits for its user, with a stack.
-func (h *house) serveOnDemand() {
-	h.t.Helper()
-	_, err := h.app.CreateFleet(h.t.Context(), &appstream.CreateFleetInput{
-		Name: aws.String("fleet"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), FleetType: types.FleetTypeOnDemand,
-		ComputeCapacity: &types.ComputeCapacity{DesiredInstances: aws.Int32(1)}, IamRoleArn: &h.role, StreamView: types.StreamViewDesktop,
-		MaxUserDurationInSeconds: aws.Int32(int32(longest.Seconds())),
-	})
-	h.ok(err)
-	_, err = h.app.CreateStack(h.t.Context(), &appstream.CreateStackInput{Name: aws.String("stack"), DisplayName: aws.String("On demand")})
-	h.ok(err)
-	_, err = h.app.AssociateFleet(h.t.Context(), &appstream.AssociateFleetInput{FleetName: aws.String("fleet"), StackName: aws.String("stack")})
-	h.ok(err)
-	_, err = h.app.StartFleet(h.t.Context(), &appstream.StartFleetInput{Name: aws.String("fleet")})
-	h.ok(err)
+	h.stop()
 }
 
 // capacity waits until the fleet tells these numbers, and logs those before them;

@@ -8,8 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/appstream"
-
-	"slipway/test/rig"
 )
 
 // TestDesktop: a guest with a desktop of its own. Its screen takes the size of the
@@ -19,11 +17,8 @@ func TestDesktop(t *testing.T) {
 		t.Skip("boots the graphical guest, a hundred megabytes of packages: make long")
 	}
 	h := newHouse(t, "--import-rules", "open", patient)
-	ami := h.push(rig.Guest(t, "desktop"), "desk")
-	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("desk"), SourceAmiId: &ami, IamRoleArn: &h.role})
-	h.ok(err)
-	h.image("desk")
-	_, err = h.app.CreateImageBuilder(t.Context(), &appstream.CreateImageBuilderInput{
+	h.unproven("desk", "desktop")
+	_, err := h.app.CreateImageBuilder(t.Context(), &appstream.CreateImageBuilderInput{
 		Name: aws.String("b"), ImageName: aws.String("desk"), InstanceType: aws.String("GeneralPurpose.m7i.large"),
 	})
 	h.ok(err)

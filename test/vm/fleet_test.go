@@ -29,11 +29,12 @@ const metaData = "169.254.169.254/latest/meta-data/"
 // is ended by the limits, and both instances are replaced.
 func TestTwoUsers(t *testing.T) {
 	h := newHouse(t, "--import-rules", "open", patient)
-	ami := h.push(rig.Guest(t, "linux"), "base")
-	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("base"), SourceAmiId: &ami, IamRoleArn: &h.role})
-	h.ok(err)
-	h.image("base")
-	h.serve()
+	h.unproven("base", "linux")
+	fleet := &appstream.CreateFleetInput{FleetType: types.FleetTypeAlwaysOn, IamRoleArn: &h.role, StreamView: types.StreamViewDesktop}
+	if *long { // the shortest there are
+		fleet.IdleDisconnectTimeoutInSeconds, fleet.DisconnectTimeoutInSeconds = aws.Int32(60), aws.Int32(60)
+	}
+	h.serve("Two users", 2, fleet)
 	tr := h.trace("fleet", "stack")
 	defer tr.end()
 	u := newUsers(h, "ann", "bob") // their browsers start while the guests boot
@@ -73,36 +74,38 @@ func TestTwoUsers(t *testing.T) {
 		h.replaced(u, s)
 		tr.look()
 	} else {
-		_, err = h.app.ExpireSession(t.Context(), &appstream.ExpireSessionInput{SessionId: s["bob"].Id})
+		_, err := h.app.ExpireSession(t.Context(), &appstream.ExpireSessionInput{SessionId: s["bob"].Id})
 		h.ok(err)
 		u.do("bob", "told", args{"text": "session has ended", "limit": 30_000})
 	}
 	h.gone(*s["bob"].InstanceId)
 	tr.look()
-	_, err = h.app.StopFleet(t.Context(), &appstream.StopFleetInput{Name: aws.String("fleet")})
-	h.ok(err)
-	h.state(types.FleetStateStopped)
-	h.nothingLeft()
+	h.stop()
 }
 
-// serve starts a fleet of two with a stack.
-func (h *house) serve() {
+// serve starts a fleet of so many instances of the image "base", and gives it a
+// stack with a title.
+func (h *house) serve(title string, instances int32, fleet *appstream.CreateFleetInput) {
 	h.t.Helper()
-	in := &appstream.CreateFleetInput{
-		Name: aws.String("fleet"), ImageName: aws.String("base"), InstanceType: aws.String("GeneralPurpose.m7i.large"), FleetType: types.FleetTypeAlwaysOn,
-		ComputeCapacity: &types.ComputeCapacity{DesiredInstances: aws.Int32(2)}, IamRoleArn: &h.role, StreamView: types.StreamViewDesktop,
-	}
-	if *long { // the shortest there are
-		in.IdleDisconnectTimeoutInSeconds, in.DisconnectTimeoutInSeconds = aws.Int32(60), aws.Int32(60)
-	}
-	_, err := h.app.CreateFleet(h.t.Context(), in)
+	fleet.Name, fleet.ImageName, fleet.InstanceType = aws.String("fleet"), aws.String("base"), aws.String("GeneralPurpose.m7i.large")
+	fleet.ComputeCapacity = &types.ComputeCapacity{DesiredInstances: &instances}
+	_, err := h.app.CreateFleet(h.t.Context(), fleet)
 	h.ok(err)
-	_, err = h.app.CreateStack(h.t.Context(), &appstream.CreateStackInput{Name: aws.String("stack"), DisplayName: aws.String("Two users")})
+	_, err = h.app.CreateStack(h.t.Context(), &appstream.CreateStackInput{Name: aws.String("stack"), DisplayName: &title})
 	h.ok(err)
 	_, err = h.app.AssociateFleet(h.t.Context(), &appstream.AssociateFleetInput{FleetName: aws.String("fleet"), StackName: aws.String("stack")})
 	h.ok(err)
 	_, err = h.app.StartFleet(h.t.Context(), &appstream.StartFleetInput{Name: aws.String("fleet")})
 	h.ok(err)
+}
+
+// stop stops the fleet, and wants nothing of it to be left.
+func (h *house) stop() {
+	h.t.Helper()
+	_, err := h.app.StopFleet(h.t.Context(), &appstream.StopFleetInput{Name: aws.String("fleet")})
+	h.ok(err)
+	h.state(types.FleetStateStopped)
+	h.nothingLeft()
 }
 
 func (h *house) state(want types.FleetState) {

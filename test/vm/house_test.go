@@ -100,6 +100,15 @@ func (h *house) push(disk, name string) (ami string) {
 	return out
 }
 
+// unproven imports a sample guest without validation, with a catalogue.
+func (h *house) unproven(name, guest string, catalogue ...types.ApplicationConfig) {
+	h.t.Helper()
+	ami := h.push(rig.Guest(h.t, guest), name)
+	_, err := h.app.CreateImportedImage(h.t.Context(), &appstream.CreateImportedImageInput{Name: &name, SourceAmiId: &ami, IamRoleArn: &h.role, AppCatalogConfig: catalogue})
+	h.ok(err)
+	h.image(name)
+}
+
 // imported imports an AMI with validation and waits until it has ended.
 func (h *house) imported(ami, name string) adminapi.Image {
 	h.t.Helper()

@@ -59,10 +59,7 @@ func TestImageUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newHouse(t, "--import-rules", "open", patient, "--guest-allow", world.Addr().String(), "--update-commands", commands)
-	ami := h.push(rig.Guest(t, "linux"), "old")
-	_, err := h.app.CreateImportedImage(t.Context(), &appstream.CreateImportedImageInput{Name: aws.String("old"), SourceAmiId: &ami, IamRoleArn: &h.role})
-	h.ok(err)
-	h.image("old")
+	h.unproven("old", "linux")
 
 	if got, err := h.onDisk("old", "/etc/hostname"); got != "slipway-guest\n" {
 		t.Fatalf("the old image's disk cannot be read: %q, %v", got, err)
