@@ -22,7 +22,7 @@ import (
 // user says so: by itself it would take the session back and forth.
 const (
 	takenOver  websocket.StatusCode = 4005 // another window has the session
-	didNothing                      = 4006 // the idle limit
+	didNothing websocket.StatusCode = 4006 // the idle limit
 )
 
 // Sessions are the use cases of users' sessions; see service.

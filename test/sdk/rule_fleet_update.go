@@ -98,6 +98,7 @@ var stoppedFleetRules = []rule{
 	}},
 	{"an update with an empty domain join changes nothing", stoppedTakes(nil, func(in *updateInput) { in.DomainJoinInfo = &types.DomainJoinInfo{} }, func(f *types.Fleet) bool { return f.DomainJoinInfo == nil })},
 	{"the VPC configuration can be deleted", stoppedTakes(inSubnets, drop(types.FleetAttributeVpcConfiguration), func(f *types.Fleet) bool { return f.VpcConfig == nil })},
+	//lint:ignore SA1019 older clients send it
 	{"the VPC configuration can be deleted the older way", stoppedTakes(inSubnets, func(in *updateInput) { in.DeleteVpcConfig = aws.Bool(true) }, func(f *types.Fleet) bool { return f.VpcConfig == nil })},
 	{"the security groups can be deleted alone", stoppedTakes(inSubnets, drop(types.FleetAttributeVpcConfigurationSecurityGroupIds),
 		func(f *types.Fleet) bool {

@@ -214,6 +214,7 @@ var stackSettingRules = []rule{
 	}, badCombination, "S3BucketArn")},
 	{"the access of agents can be deleted", stackTakes(deletes(types.StackAttributeAgentAccessConfig), func(n *types.Stack) bool { return n.AgentAccessConfig == nil })},
 	{"all storage can be deleted", stackTakes(deletes(types.StackAttributeStorageConnectors), func(n *types.Stack) bool { return connectors(n) == "" })},
+	//lint:ignore SA1019 older clients send it
 	{"all storage can be deleted the older way", stackTakes(func(in *appstream.UpdateStackInput) { in.DeleteStorageConnectors = aws.Bool(true) }, func(n *types.Stack) bool { return connectors(n) == "" })},
 	{"home folders can be deleted alone", stackTakes(deletes(types.StackAttributeStorageConnectorHomefolders), func(n *types.Stack) bool { return connectors(n) == "GOOGLE_DRIVE ONE_DRIVE" })},
 	{"one drive can be deleted alone", stackTakes(deletes(types.StackAttributeStorageConnectorGoogleDrive), func(n *types.Stack) bool { return connectors(n) == "HOMEFOLDERS ONE_DRIVE" })},
