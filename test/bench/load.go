@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"slipway/test/rig"
 )
 
 // load is a lean client: whole requests, signed beforehand, over connections
@@ -26,7 +27,7 @@ type load struct {
 	status   int      // what every answer must have
 	conns    int
 	time     time.Duration
-	pid      int // of the server, whose processor time is taken; 0: of nobody
+	pid      int // of the server, whose processor time is taken
 }
 
 // figures are what a load has shown.
@@ -59,7 +60,11 @@ func (l load) run() (figures, error) {
 		errs  []error
 		bytes int
 	)
-	server0, own0, begun := cpuOf(l.pid), ownCPU(), time.Now()
+	server0, err := rig.CPU(l.pid)
+	if err != nil {
+		return figures{}, err
+	}
+	own0, begun := ownCPU(), time.Now()
 	end := time.AfterFunc(l.time, func() { stop.Store(true) })
 	defer end.Stop()
 	for c := range l.conns {
@@ -76,8 +81,9 @@ func (l load) run() (figures, error) {
 	}
 	wg.Wait()
 	elapsed := time.Since(begun)
-	f := figures{server: cpuOf(l.pid) - server0, client: ownCPU() - own0, calls: len(all), bytes: bytes}
-	if err := errors.Join(errs...); err != nil || len(all) == 0 {
+	server1, err := rig.CPU(l.pid)
+	f := figures{server: server1 - server0, client: ownCPU() - own0, calls: len(all), bytes: bytes}
+	if err := errors.Join(append(errs, err)...); err != nil || len(all) == 0 {
 		return f, fmt.Errorf("%d answers: %w", len(all), err)
 	}
 	slices.Sort(all)
@@ -177,20 +183,4 @@ func ownCPU() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// cpuOf is the processor time a process has taken, in ticks of 10 ms.
-func cpuOf(pid int) time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	// The second field is the program's name, which may contain anything.
-	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
 }

@@ -132,11 +132,10 @@ func mean(xs []time.Duration) (sum time.Duration) {
 
 // watched measures many who look while somebody types.
 func (b *bench) watched(address string, typist *eye) error {
-	idle := b.cpu()
-	if err := typist.typeFor(watchTime); err != nil {
+	idle, err := b.whileTyping(typist)
+	if err != nil {
 		return err
 	}
-	idle = b.cpu() - idle
 	before, _, err := b.srv.Resident()
 	if err != nil {
 		return err
@@ -156,11 +155,10 @@ func (b *bench) watched(address string, typist *eye) error {
 		all = append(all, c)
 		looking.Go(c.look)
 	}
-	busy := b.cpu()
-	if err := typist.typeFor(watchTime); err != nil {
+	busy, err := b.whileTyping(typist)
+	if err != nil {
 		return err
 	}
-	busy = b.cpu() - busy
 	after, _, err := b.srv.Resident()
 	if err != nil {
 		return err
@@ -181,6 +179,16 @@ func (b *bench) watched(address string, typist *eye) error {
 		return errors.New("nobody saw anything")
 	}
 	return nil
+}
+
+// whileTyping is the processor time that the server takes while somebody types.
+func (b *bench) whileTyping(typist *eye) (time.Duration, error) {
+	before, err := rig.CPU(b.srv.Pid())
+	if err == nil {
+		err = typist.typeFor(watchTime)
+	}
+	after, last := rig.CPU(b.srv.Pid())
+	return after - before, errors.Join(err, last)
 }
 
 // console makes an image builder from the sample guest and gives its display's

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"slipway/test/rig"
 )
 
 const (
@@ -108,12 +110,19 @@ func (b *bench) transfers() error {
 			return err
 		}
 		copies, durable = append(copies, took), append(durable, took+flush)
-		before := b.cpu()
+		before, err := rig.CPU(b.srv.Pid())
+		if err != nil {
+			return err
+		}
 		took, out, err := b.timed(b.bin, "ami", "push", disk, "--name", fmt.Sprintf("bench-%d", n), "--data-dir", b.srv.DataDir, "--json")
 		if err != nil {
 			return err
 		}
-		cpu = append(cpu, b.cpu()-before)
+		after, err := rig.CPU(b.srv.Pid())
+		if err != nil {
+			return err
+		}
+		cpu = append(cpu, after-before)
 		pushes = append(pushes, took)
 		var pushed struct{ AMI string }
 		if err := json.Unmarshal(out, &pushed); err != nil || pushed.AMI == "" {
@@ -152,27 +161,4 @@ func (b *bench) transfers() error {
 	b.table.add("  against cp without", times(ratio(pull, cp)), "", true)
 	b.memory("resident memory of the server after pushes and pulls", rss, anon)
 	return nil
-}
-
-// cpu is the processor time that the server has used.
-func (b *bench) cpu() time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.srv.Pid()))
-	if err != nil {
-		return 0
-	}
-	var user, system int64
-	s := string(raw)
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == ')' {
-			s = s[i+1:]
-			break
-		}
-	}
-	var skip string
-	_, err = fmt.Sscan(s, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &user, &system)
-	if err != nil {
-		return 0
-	}
-	const tick = time.Second / 100 // USER_HZ
-	return time.Duration(user+system) * tick
 }

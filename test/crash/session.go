@@ -38,6 +38,7 @@ type SessionRig struct {
 	visits   int
 	resumed  int   // connections after the first, to the same machine
 	full     int   // times that every instance was taken
+	shared   int   // instances and pictures that a second session had
 	told     int   // sessions that ended with their machine, and said so
 	alive    []int // sessions at each death of the server
 }
@@ -246,7 +247,7 @@ func (s *SessionRig) close() (*Report, error) {
 	}
 	table += fmt.Sprintf("%d visits of %d users to %d instances, %d connections again to the same session and picture, all instances taken %d times\n%d sessions ended with their machine and said so\n",
 		s.visits, s.o.Workers, s.instances, s.resumed, s.full, s.told)
-	table += fmt.Sprintf("%d instances had a user, none two\n%s\nwrong or left behind: %d", len(s.owners), spread("start of the process to first answer", s.readies), len(s.faults))
+	table += fmt.Sprintf("%d instances had a user; instances or pictures that two sessions had: %d\n%s\nwrong or left behind: %d", len(s.owners), s.shared, spread("start of the process to first answer", s.readies), len(s.faults))
 	return &Report{Table: table, Faults: s.faults}, nil
 }
 
@@ -387,8 +388,12 @@ func (s *SessionRig) once(of map[string]string, thing, session, what string) {
 	s.mu.Lock()
 	owner := of[thing]
 	of[thing] = session
+	again := owner != "" && owner != session
+	if again {
+		s.shared++
+	}
 	s.mu.Unlock()
-	if owner != "" && owner != session {
+	if again {
 		s.fail("%s %.20s of session %s was given to session %s", what, thing, owner, session)
 	}
 }

@@ -152,6 +152,24 @@ func (d *Daemon) gone() bool {
 	}
 }
 
+// CPU is the processor time that a process has taken so far, in steps of 10 ms.
+func CPU(pid int) (time.Duration, error) {
+	stat := fmt.Sprintf("/proc/%d/stat", pid)
+	b, err := os.ReadFile(stat)
+	if err != nil {
+		return 0, err
+	}
+	// The second field is the program's name, which may contain anything.
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(f) < 13 {
+		return 0, fmt.Errorf("%s is %q", stat, b)
+	}
+	user, e1 := strconv.Atoi(f[11])
+	system, e2 := strconv.Atoi(f[12])
+	const tick = time.Second / 100 // USER_HZ (proc(5))
+	return time.Duration(user+system) * tick, errors.Join(e1, e2)
+}
+
 // Resident is the memory of the process that is in RAM, in bytes, and how much
 // of it belongs to no file.
 func (d *Daemon) Resident() (total, anonymous int64, err error) {

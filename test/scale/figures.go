@@ -1,17 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"slipway/test/rig"
 )
 
 // point is what was measured at one size.
@@ -56,7 +55,7 @@ func (m *measuring) takes() (t taken, err error) {
 	if _, t.resident, err = m.srv.Resident(); err != nil {
 		return t, err
 	}
-	if t.cpu, err = cpuOf(m.srv.Pid()); err != nil {
+	if t.cpu, err = rig.CPU(m.srv.Pid()); err != nil {
 		return t, err
 	}
 	files, err := filepath.Glob(filepath.Join(m.srv.DataDir, "slipway.db*"))
@@ -66,25 +65,6 @@ func (m *measuring) takes() (t taken, err error) {
 		}
 	}
 	return t, err
-}
-
-// cpuOf is the processor time that a process has taken, in ticks of 10 ms.
-func cpuOf(pid int) (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// The second field is the program's name, which may contain anything.
-	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(f) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat is %q", pid, b)
-	}
-	user, e1 := strconv.Atoi(f[11])
-	system, e2 := strconv.Atoi(f[12])
-	if e1 != nil || e2 != nil {
-		return 0, fmt.Errorf("/proc/%d/stat is %q", pid, b)
-	}
-	return time.Duration(user+system) * 10 * time.Millisecond, nil
 }
 
 // scrape reads the server's own figures.
